@@ -63,7 +63,7 @@ _PUBLIC = {
     "Comparison": "result.comparison",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
@@ -71,7 +71,18 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"kullback.{_PUBLIC[name]}"), name)
         globals()[name] = value
         return value
-    if name in ("families", "losses", "learn", "evaluation", "statistics", "laws", "facts", "measures", "tables", "show"):
+    if name in (
+        "families",
+        "losses",
+        "learn",
+        "evaluation",
+        "statistics",
+        "laws",
+        "facts",
+        "measures",
+        "tables",
+        "show",
+    ):
         return importlib.import_module(f"kullback.{name}")
     msg = f"module 'kullback' has no attribute {name!r}"
     raise AttributeError(msg)

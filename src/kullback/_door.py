@@ -17,7 +17,7 @@ import numpy as np
 
 from kullback import _keyed, _values
 from kullback.errors import InvalidDistribution, InvalidForm
-from kullback.forms import Counts, LogProbs, Logits, Probs, Samples
+from kullback.forms import Counts, Logits, LogProbs, Probs, Samples
 
 Array = Any
 Namespace = Any
@@ -46,7 +46,12 @@ class Entered:
 
 
 def enter(
-    *given: Any, axis: int = -1, base: Base = None, keepdims: bool = False, validate: bool = True, names: Sequence[str] = "pq"
+    *given: Any,
+    axis: int = -1,
+    base: Base = None,
+    keepdims: bool = False,
+    validate: bool = True,
+    names: Sequence[str] = "pq",
 ) -> Entered:
     """Check `given` and bring it into one shape and dtype; `leave` casts the answer back, in the unit of `base`."""
     unit = log_base(base)
@@ -71,6 +76,15 @@ def enter(
         return answer[()] if xp is np else answer  # a NumPy scalar rather than a 0-d array
 
     return Entered(xp, parts, labels, leave)
+
+
+def measure(formula: Callable[..., Array], *given: Any, **options: Any) -> Array:
+    """The whole way of a measure: through the door, the formula on clean arrays, and out again."""
+    entered = enter(*given, **options)
+    if entered.xp is not np:
+        return entered.leave(formula(*entered.parts, xp=entered.xp))
+    with np.errstate(over="ignore"):  # a value above the largest float is ∞, as everywhere in this library
+        return entered.leave(formula(*entered.parts, xp=np))
 
 
 def log_base(base: Base) -> float:
@@ -106,7 +120,9 @@ def namespace(arrays: Sequence[Array]) -> Namespace:
         return array_api_compat.array_namespace(*arrays)
     except TypeError:
         kinds = ", ".join(sorted({f"{type(x).__module__.split('.')[0]}.{type(x).__name__}" for x in arrays}))
-        msg = f"Got arrays of different libraries in one call ({kinds}); expected one. Convert them to the same library."
+        msg = (
+            f"Got arrays of different libraries in one call ({kinds}); expected one. Convert them to the same library."
+        )
         raise InvalidForm(msg) from None
 
 

@@ -28,7 +28,9 @@ def as_keyed(x: Any) -> dict[Hashable, Any] | None:
     polars = sys.modules.get("polars")
     if polars is not None and isinstance(x, polars.DataFrame):
         if x.width != 2:
-            msg = f"A polars DataFrame with {x.width} columns; expected two, category and mass, as value_counts() gives."
+            msg = (
+                f"A polars DataFrame with {x.width} columns; expected two, category and mass, as value_counts() gives."
+            )
             raise InvalidForm(msg)
         keys, masses = x.get_columns()
         if keys.n_unique() != len(keys):

@@ -19,7 +19,7 @@ Namespace = Any
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Clean arrays, categories last: p and q sum to 1; δ = q − p; u = log q − log p (0 where p = 0, −∞ where q = 0 < p)."""
+    """Clean arrays, categories last: p and q sum to 1; δ = q − p; u = log q − log p (0 where both are 0)."""
 
     p: Array
     q: Array
@@ -28,23 +28,20 @@ class Pair:
     xp: Namespace
 
     def kl_terms(self) -> Array:
-        """q − p − p·u = p·ψ(δ/p) ≥ 0 for each category: they add up to KL(P‖Q). Where p = 0 the term is q."""
+        """Q − p − p·u = p·ψ(δ/p) ≥ 0 for each category: they add up to KL(P‖Q). Where p = 0 the term is q."""
         xp = self.xp
         s, near = self._relative()
-        far = self.delta - self.p * xp.where(near, xp.zeros_like(self.u), self.u)
+        empty = self.p == 0
+        far = self.delta - self.p * xp.where(near | empty, xp.zeros_like(self.u), self.u)
         terms = xp.where(near, self.p * psi_series(s), far)
-        return xp.where(self.p == 0, self.q, terms)
+        return xp.where(empty, self.q, terms)
 
     def reversed(self) -> Pair:
         """The same with P and Q exchanged."""
-        xp = self.xp
-        zero = xp.zeros_like(self.u)
-        lost = (self.p == 0) & (self.q > 0)
-        u = xp.where(self.q == 0, zero, xp.where(lost, zero - float("inf"), -self.u))
-        return Pair(self.q, self.p, -self.delta, u, xp)
+        return Pair(self.q, self.p, -self.delta, -self.u, self.xp)
 
     def _relative(self) -> tuple[Array, Array]:
-        """s = δ/p where it is small (0 elsewhere), and where that is."""
+        """S = δ/p where it is small (0 elsewhere), and where that is."""
         xp = self.xp
         some = self.p > 0
         s = self.delta / xp.where(some, self.p, xp.ones_like(self.p))
@@ -86,14 +83,15 @@ def _pair_of_masses(first: Clean, second: Clean, xp: Namespace) -> Pair:
     a, b = first.values, second.values
     total_a = xp.sum(a, axis=-1, keepdims=True)
     total_b = xp.sum(b, axis=-1, keepdims=True)
+    p, q = a / total_a, b / total_b
     if first.counted or second.counted:
         # q/Q − p/P = (qP − pQ)/(PQ): the totals differ, so the products are differenced exactly.
-        delta = _difference_of_products(b, total_a, a, total_b, xp) / (total_a * total_b)
+        gap = _difference_of_products(b, total_a, a, total_b, xp) / total_a
     else:
-        # = ((q−p) − p·(Q−P)/P)/Q: both totals are 1 within rounding, q − p is exact where p and q are close.
+        # Both totals are 1 within rounding, and q − p is exact where p and q are close.
         gap = b - a
-        delta = (gap - a * (xp.sum(gap, axis=-1, keepdims=True) / total_a)) / total_b
-    p, q = a / total_a, b / total_b
+    # δ sums to 0: taking Σ gap off again removes what rounded totals, or totals that are not quite 1, left behind.
+    delta = (gap - p * xp.sum(gap, axis=-1, keepdims=True)) / total_b
     p, q = _broadcast(p, q, xp)
     return Pair(p, q, delta, log_ratio(p, q, delta, xp), xp)
 
@@ -113,8 +111,8 @@ def log_ratio(p: Array, q: Array, delta: Array, xp: Namespace) -> Array:
     quotient = xp.log(xp.where(normal, ratio, one))
     apart = xp.log(safe_q) - xp.log(safe_p)
     u = xp.where(near, close, xp.where(normal, quotient, apart))
-    lost = (p > 0) & (q == 0)
-    return xp.where(lost, zero - float("inf"), xp.where(both, u, zero))
+    infinity = zero + float("inf")
+    return xp.where(both, u, xp.where(p > 0, -infinity, xp.where(q > 0, infinity, zero)))
 
 
 def _pair_of_logs(a: Array, b: Array, xp: Namespace) -> Pair:
@@ -135,10 +133,12 @@ def _pair_of_logs(a: Array, b: Array, xp: Namespace) -> Pair:
     exact = (highest < 50.0) & ~only_q & (total > -0.9)
     norm_a, norm_b = log_sum_exp(a, xp=xp), log_sum_exp(b, xp=xp)
     small_l = xp.log1p(xp.where(exact, total, xp.zeros_like(total)))
-    shift = xp.sum(xp.where(_is_top(a, xp) & both, xp.where(both, b, zero) - xp.where(both, a, zero), zero), axis=-1, keepdims=True)
+    shift = xp.sum(
+        xp.where(_is_top(a, xp) & both, xp.where(both, b, zero) - xp.where(both, a, zero), zero), axis=-1, keepdims=True
+    )
     large_l = (norm_b - norm_a) - shift
     u = d - xp.where(exact, small_l, large_l)
-    u = xp.where(both, u, xp.where(here_a, minus_infinity, zero))
+    u = xp.where(both, u, xp.where(here_a, minus_infinity, xp.where(here_b, -minus_infinity, zero)))
     close = both & (xp.abs(u) < 0.5)
     delta = xp.where(close, p * xp.expm1(xp.where(close, u, zero)), q - p)
     return Pair(p, q, delta, u, xp)

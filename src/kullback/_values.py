@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kullback.errors import InvalidDistribution
-from kullback.forms import Counts, LogProbs, Logits
+from kullback.forms import Counts, Logits, LogProbs
 
 Array = Any
 Namespace = Any
@@ -108,7 +108,9 @@ def _check_log_probs(x: Array, name: str, axis: int, xp: Namespace) -> None:
     _check_logits(x, name, axis, xp)
     high, low = float(xp.max(x)), float(xp.min(x))
     if high > slack:
-        looks = "probabilities: pass the array itself" if low >= 0.0 and high <= 1.0 else f"logits: pass kb.Logits({name})"
+        looks = (
+            "probabilities: pass the array itself" if low >= 0.0 and high <= 1.0 else f"logits: pass kb.Logits({name})"
+        )
         msg = f"{_first(x > slack, x, name)} is above 0; log-probabilities are ≤ 0. This looks like {looks}."
         raise InvalidDistribution(msg)
     total = _total(xp.exp(x), axis, xp)

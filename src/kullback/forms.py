@@ -139,7 +139,9 @@ class Samples:
         weights = self.weights if hasattr(self.weights, "shape") else np.asarray(self.weights, dtype=float)
         host = _host(weights)
         if host.shape != (values.shape[0],):
-            msg = f"Samples has {values.shape[0]} draws but weights of shape {host.shape}; expected one weight per draw."
+            msg = (
+                f"Samples has {values.shape[0]} draws but weights of shape {host.shape}; expected one weight per draw."
+            )
             raise InvalidDistribution(msg)
         _check_finite("weights", host)
         if (host < 0).any() or not host.any():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kullback._door import Clean, enter
+from kullback._door import Clean, measure
 from kullback._pair import pair
 
 Array = Any
@@ -39,8 +39,7 @@ def chi2_divergence(p: Array, q: Array, /, *, axis: int = -1, keepdims: bool = F
     >>> round(float(kb.chi2_divergence([0.5, 0.5], [0.25, 0.75])), 12)
     0.333333333333
     """
-    entered = enter(p, q, axis=axis, keepdims=keepdims, validate=validate)
-    return entered.leave(formula(*entered.parts, xp=entered.xp))
+    return measure(formula, p, q, axis=axis, keepdims=keepdims, validate=validate)
 
 
 def formula(p: Clean, q: Clean, *, xp: Namespace) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kullback._door import Base, Clean, enter
+from kullback._door import Base, Clean, measure
 from kullback._pair import masses, relative_to_top
 
 Array = Any
@@ -46,8 +46,7 @@ def cross_entropy(
     >>> kb.cross_entropy([0.5, 0.5], [0.25, 0.75], base=2)
     1.207518749639422
     """
-    entered = enter(p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
-    return entered.leave(formula(*entered.parts, xp=entered.xp))
+    return measure(formula, p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
 
 
 def formula(p: Clean, q: Clean, *, xp: Namespace) -> Array:

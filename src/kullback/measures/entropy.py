@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kullback._door import Base, Clean, enter
+from kullback._door import Base, Clean, measure
 from kullback._pair import relative_to_top
 
 Array = Any
@@ -48,8 +48,7 @@ def entropy(p: Array, /, *, axis: int = -1, base: Base = None, keepdims: bool = 
     >>> kb.entropy([0.5, 0.25, 0.25], base=2)
     1.5
     """
-    entered = enter(p, axis=axis, base=base, keepdims=keepdims, validate=validate)
-    return entered.leave(formula(entered.parts[0], xp=entered.xp))
+    return measure(formula, p, axis=axis, base=base, keepdims=keepdims, validate=validate)
 
 
 def formula(p: Clean, *, xp: Namespace) -> Array:

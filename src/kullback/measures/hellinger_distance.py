@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kullback._door import Clean, enter
+from kullback._door import Clean, measure
 from kullback._pair import pair
 from kullback._special import at_most_one, root
 
@@ -12,7 +12,9 @@ Array = Any
 Namespace = Any
 
 
-def hellinger_distance(p: Array, q: Array, /, *, axis: int = -1, keepdims: bool = False, validate: bool = True) -> Array:
+def hellinger_distance(
+    p: Array, q: Array, /, *, axis: int = -1, keepdims: bool = False, validate: bool = True
+) -> Array:
     """Hellinger distance √(½Σ(√pᵢ−√qᵢ)²): a metric without unit, so it takes no `base`.
 
     Parameters
@@ -41,9 +43,11 @@ def hellinger_distance(p: Array, q: Array, /, *, axis: int = -1, keepdims: bool 
     >>> kb.hellinger_distance([1.0, 0.0], [0.0, 1.0])
     1.0
     """
-    entered = enter(p, q, axis=axis, keepdims=keepdims, validate=validate)
-    xp = entered.xp
-    return entered.leave(root(formula(*entered.parts, xp=xp), xp=xp))
+    return measure(_distance, p, q, axis=axis, keepdims=keepdims, validate=validate)
+
+
+def _distance(p: Clean, q: Clean, *, xp: Namespace) -> Array:
+    return root(formula(p, q, xp=xp), xp=xp)
 
 
 def formula(p: Clean, q: Clean, *, xp: Namespace) -> Array:

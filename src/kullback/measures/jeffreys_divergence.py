@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kullback._door import Base, Clean, enter
+from kullback._door import Base, Clean, measure
 from kullback._pair import pair
 
 Array = Any
@@ -41,14 +41,13 @@ def jeffreys_divergence(
     >>> round(float(kb.jeffreys_divergence([0.5, 0.5], [0.25, 0.75])), 12)
     0.274653072167
     """
-    entered = enter(p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
-    return entered.leave(formula(*entered.parts, xp=entered.xp))
+    return measure(formula, p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
 
 
 def formula(p: Clean, q: Clean, *, xp: Namespace) -> Array:
     """Σ δᵢ uᵢ, both factors of one sign; a category that one side lacks makes it ∞."""
     pq = pair(p, q, xp=xp)
-    one_sided = (pq.p == 0) != (pq.q == 0)
+    one_sided = xp.isinf(pq.u)
     zero = xp.zeros_like(pq.delta)
     terms = pq.delta * xp.where(one_sided, zero, pq.u)
     return xp.sum(xp.where(one_sided, zero + float("inf"), terms), axis=-1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from kullback._door import Base, Clean, enter, log_base
+from kullback._door import Base, Clean, log_base, measure
 from kullback._pair import Pair, log_ratio, pair
 from kullback._special import SKEW_RADIUS, root, skew, xlogy
 from kullback.errors import InvalidDistribution, InvalidForm
@@ -56,11 +57,10 @@ def js_divergence(
     """
     shares = _check_weights(ps, weights)
     names = ["p", "q"] if len(ps) == 2 else [f"ps[{j}]" for j in range(len(ps))]
-    entered = enter(*ps, axis=axis, base=base, keepdims=keepdims, validate=validate, names=names)
-    xp = entered.xp
+    options = {"axis": axis, "base": base, "keepdims": keepdims, "validate": validate}
     if len(ps) == 2 and shares[0] == shares[1]:
-        return entered.leave(formula(*entered.parts, xp=xp))
-    return entered.leave(weighted(entered.parts, shares, xp=xp))
+        return measure(formula, *ps, **options)
+    return measure(partial(weighted, shares=shares), *ps, names=[f"ps[{j}]" for j in range(len(ps))], **options)
 
 
 def js_distance(
@@ -93,9 +93,12 @@ def js_distance(
     >>> kb.js_distance([1.0, 0.0], [0.0, 1.0], base=2)
     1.0
     """
-    entered = enter(p, q, axis=axis, keepdims=keepdims, validate=validate)
-    squared = formula(*entered.parts, xp=entered.xp) / log_base(base)
-    return entered.leave(root(squared, xp=entered.xp))
+    unit = log_base(base)
+
+    def distance(p: Clean, q: Clean, *, xp: Namespace) -> Array:
+        return root(formula(p, q, xp=xp) / unit, xp=xp)
+
+    return measure(distance, p, q, axis=axis, keepdims=keepdims, validate=validate)
 
 
 def formula(p: Clean, q: Clean, *, xp: Namespace) -> Array:
@@ -117,7 +120,7 @@ def contributions(pq: Pair) -> Array:
     return xp.where(near, close, apart)
 
 
-def weighted(parts: Sequence[Clean], shares: Sequence[float], *, xp: Namespace) -> Array:
+def weighted(*parts: Clean, shares: Sequence[float], xp: Namespace) -> Array:
     """Σ wⱼ KL(Pⱼ‖M): all differences from M are made of differences from P₀, which keep their digits."""
     gaps = [pair(parts[0], part, xp=xp) for part in parts]
     centre = sum(w * g.delta for w, g in zip(shares, gaps, strict=True))

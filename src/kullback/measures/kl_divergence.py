@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kullback._door import Base, Clean, enter
+from kullback._door import Base, Clean, measure
 from kullback._pair import pair
 
 Array = Any
@@ -49,8 +49,7 @@ def kl_divergence(
     >>> kb.kl_divergence([0.5, 0.5], [0.25, 0.75], base=2)
     0.20751874963942188
     """
-    entered = enter(p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
-    return entered.leave(formula(*entered.parts, xp=entered.xp))
+    return measure(formula, p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
 
 
 def formula(p: Clean, q: Clean, *, xp: Namespace) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kullback._door import Clean, enter
+from kullback._door import Clean, measure
 from kullback._pair import pair
 from kullback._special import at_most_one
 
@@ -41,8 +41,7 @@ def total_variation(p: Array, q: Array, /, *, axis: int = -1, keepdims: bool = F
     >>> kb.total_variation([0.5, 0.5], [0.25, 0.75])
     0.25
     """
-    entered = enter(p, q, axis=axis, keepdims=keepdims, validate=validate)
-    return entered.leave(formula(*entered.parts, xp=entered.xp))
+    return measure(formula, p, q, axis=axis, keepdims=keepdims, validate=validate)
 
 
 def formula(p: Clean, q: Clean, *, xp: Namespace) -> Array:
