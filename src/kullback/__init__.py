@@ -1,4 +1,4 @@
-"""kullback: how far one probability distribution is from another, where the difference sits, and how sure the number is.
+"""How far one probability distribution is from another, where the difference sits, and how sure the number is.
 
 For a true distribution P and a model Q, H(P, Q) = H(P) + KL(P‖Q): what it costs, what it must cost, what is wasted.
 Names are resolved when first used, so that `import kullback` costs little more than numpy.
@@ -63,6 +63,9 @@ _PUBLIC = {
     "Comparison": "result.comparison",
 }
 
+# sub-packages, imported on first use
+_ROOMS = ("evaluation", "facts", "families", "laws", "learn", "losses", "measures", "show", "statistics", "tables")
+
 __all__ = ["__version__", *_PUBLIC]
 
 
@@ -71,18 +74,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"kullback.{_PUBLIC[name]}"), name)
         globals()[name] = value
         return value
-    if name in (
-        "families",
-        "losses",
-        "learn",
-        "evaluation",
-        "statistics",
-        "laws",
-        "facts",
-        "measures",
-        "tables",
-        "show",
-    ):
+    if name in _ROOMS:
         return importlib.import_module(f"kullback.{name}")
     msg = f"module 'kullback' has no attribute {name!r}"
     raise AttributeError(msg)

@@ -1,7 +1,7 @@
 """The door: every array that enters is checked here once, so that the formulas may assume clean arrays.
 
-`enter` takes what users pass, in any form, and gives arrays of one namespace with the categories on the last axis, in the
-dtype in which the sums are made. Order of checks: form, namespace, dtype, shape; then, unless traced or
+`enter` takes what users pass, in any form, and gives arrays of one namespace with the categories on the last axis,
+in the dtype in which the sums are made. Order of checks: form, namespace, dtype, shape; then, unless traced or
 `validate=False`, values.
 """
 
@@ -150,7 +150,8 @@ def _as_form(x: Any, name: str) -> Probs | LogProbs | Logits | Counts:
     if isinstance(x, Samples):
         msg = (
             f"{name} is kb.Samples: this function measures distributions that are known, and no estimator from samples "
-            "stands behind it. Discrete samples: count them, kb.Counts(Counter(x)). Tables: kb.compare(reference, current)."
+            "stands behind it. Discrete samples: count them, kb.Counts(Counter(x)). "
+            "Tables: kb.compare(reference, current)."
         )
         raise InvalidForm(msg)
     if isinstance(x, (str, bytes)) or x is None:
@@ -187,14 +188,16 @@ def _check_lengths(arrays: Sequence[Array], names: Sequence[str], axis: int) -> 
         shapes = f"shapes {tuple(first.shape)} and {tuple(x.shape)}, axis {axis}"
         if x.shape[axis] != first.shape[axis]:
             msg = (
-                f"{names[0]} has {first.shape[axis]} categories and {name} has {x.shape[axis]} ({shapes}); the category "
-                "axis is never broadcast. Give both the same categories (mass 0 where one lacks a category)."
+                f"{names[0]} has {first.shape[axis]} categories and {name} has {x.shape[axis]} ({shapes}); the "
+                "category axis is never broadcast. Give both the same categories (mass 0 where one lacks a category)."
             )
             raise InvalidDistribution(msg)
         rest_first, rest = _without(first.shape, axis), _without(x.shape, axis)
         for n, m in zip(reversed(rest_first), reversed(rest), strict=False):
             if n != m and 1 not in (n, m):
-                msg = f"{names[0]} and {name} do not broadcast: {shapes}. The axes beside the categories must match or be 1."
+                msg = (
+                    f"{names[0]} and {name} do not broadcast: {shapes}. Axes beside the categories must match or be 1."
+                )
                 raise InvalidDistribution(msg)
 
 

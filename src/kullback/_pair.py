@@ -97,7 +97,7 @@ def _pair_of_masses(first: Clean, second: Clean, xp: Namespace) -> Pair:
 
 
 def log_ratio(p: Array, q: Array, delta: Array, xp: Namespace) -> Array:
-    """log(q/p) = log1p(δ/p) where P and Q are close; the quotient's logarithm beyond; a difference where that overflows."""
+    """log(q/p): log1p(δ/p) where P and Q are close, the quotient's logarithm beyond, a difference if that overflows."""
     one, zero = xp.ones_like(p), xp.zeros_like(p)
     both = (p > 0) & (q > 0)
     safe_p, safe_q = xp.where(both, p, one), xp.where(both, q, one)
@@ -177,7 +177,7 @@ def _broadcast(a: Array, b: Array, xp: Namespace) -> tuple[Array, Array]:
 
 
 def _difference_of_products(a: Array, b: Array, c: Array, d: Array, xp: Namespace) -> Array:
-    """a·b − c·d with one rounding (Dekker's products): exact cancellation where the products agree in leading digits."""
+    """a·b − c·d with one rounding (Dekker's products), however many digits the two products share."""
     high_1, low_1 = _two_product(a, b, xp)
     high_2, low_2 = _two_product(c, d, xp)
     return (high_1 - high_2) + (low_1 - low_2)

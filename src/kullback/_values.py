@@ -1,4 +1,4 @@
-"""The door's look at the values: NaN, signs, mass. Each message says what was got, what was expected, and the way out."""
+"""The door's look at the values: NaN, signs, mass. Messages say what was got, what was expected, and the way out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def check(form: Any, x: Array, name: str, axis: int, xp: Namespace) -> None:
 
 def tolerance(x: Array, axis: int, xp: Namespace) -> float:
     """How far a sum of n rounded probabilities may be from 1: n·eps of their dtype, at most 5 %."""
-    return min(max(16, x.shape[axis]) * epsilon(x, xp), 0.05)
+    slack: float = min(max(16, x.shape[axis]) * epsilon(x, xp), 0.05)
+    return slack
 
 
 def epsilon(x: Array, xp: Namespace) -> float:

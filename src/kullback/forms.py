@@ -167,5 +167,5 @@ def _check_finite(name: str, values: np.ndarray[Any, Any]) -> None:
     bad = ~np.isfinite(values)
     if bad.any():
         at = tuple(int(i) for i in np.argwhere(bad)[0])
-        msg = f"{name}[{', '.join(map(str, at))}] = {values[at]}; expected finite numbers. Drop or impute such rows first."
+        msg = f"{name}[{', '.join(map(str, at))}] = {values[at]}; expected finite numbers. Drop or impute such rows."
         raise InvalidDistribution(msg)

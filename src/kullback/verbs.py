@@ -5,6 +5,7 @@ The only place that knows several rooms; each is imported when it is needed.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Hashable, Sequence
 from types import ModuleType
 from typing import Any
@@ -35,8 +36,8 @@ def entropy(p: Any, /, *, axis: int = -1, base: Base = None, keepdims: bool = Fa
     keepdims
         Keep the category axis, with length 1 (arrays only).
     validate
-        Check the values (arrays only). Shapes and dtypes are always checked; under jit, grad, vmap or compile values are
-        not.
+        Check the values (arrays only). Shapes and dtypes are always checked; under jit, grad, vmap or compile values
+        are not.
 
     Returns
     -------
@@ -97,8 +98,7 @@ def cross_entropy(
     1.207518749639422
     """
     if isinstance(p, Samples) and _is_family(q):
-        from kullback.samples import likelihood
-
+        likelihood = importlib.import_module("kullback.samples.likelihood")
         return likelihood.cross_entropy(p, q, base=base)
     if _is_family(p) or _is_family(q):
         _arrays_only("cross_entropy", axis=axis, keepdims=keepdims)
@@ -122,8 +122,8 @@ def kl_divergence(
     Returns
     -------
     array
-        Broadcast shape without `axis` (families: batch shape), in [0, ∞]. 0 exactly where P = Q; ∞ where Q gives no mass
-        to what P has: `kb.explain` names it.
+        Broadcast shape without `axis` (families: batch shape), in [0, ∞]. 0 exactly where P = Q; ∞ where Q gives no
+        mass to what P has: `kb.explain` names it.
 
     Raises
     ------
@@ -195,9 +195,7 @@ def _is_family(x: Any) -> bool:
 
 
 def _families() -> ModuleType:
-    from kullback.families import dispatch
-
-    return dispatch
+    return importlib.import_module("kullback.families.dispatch")
 
 
 def _scaled(answer: Array, base: Base) -> Array:

@@ -17,7 +17,7 @@ def entropy(p: Array, /, *, axis: int = -1, base: Base = None, keepdims: bool = 
     Parameters
     ----------
     p
-        Probabilities, or `LogProbs`, `Logits`, `Counts`, or a mapping; shape (..., K) with the K categories along `axis`.
+        Probabilities, or `LogProbs`, `Logits`, `Counts`, or a mapping; shape (..., K), the categories along `axis`.
     axis
         The axis of the categories.
     base

@@ -56,8 +56,7 @@ def js_divergence(
     1.0
     """
     shares = _check_weights(ps, weights)
-    names = ["p", "q"] if len(ps) == 2 else [f"ps[{j}]" for j in range(len(ps))]
-    options = {"axis": axis, "base": base, "keepdims": keepdims, "validate": validate}
+    options: dict[str, Any] = {"axis": axis, "base": base, "keepdims": keepdims, "validate": validate}
     if len(ps) == 2 and shares[0] == shares[1]:
         return measure(formula, *ps, **options)
     return measure(partial(weighted, shares=shares), *ps, names=[f"ps[{j}]" for j in range(len(ps))], **options)

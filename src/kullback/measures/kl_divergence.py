@@ -38,8 +38,8 @@ def kl_divergence(
 
     Notes
     -----
-    Computed as Σ pᵢ ψ((qᵢ−pᵢ)/pᵢ), ψ(s) = s − log1p(s): every term is ≥ 0, so nothing cancels however close P and Q are,
-    and the terms are contributions that add up. Sums that differ from 1 by rounding are measured as if exactly
+    Computed as Σ pᵢ ψ((qᵢ−pᵢ)/pᵢ), ψ(s) = s − log1p(s): every term is ≥ 0, so nothing cancels however close P and Q
+    are, and the terms are contributions that add up. Sums that differ from 1 by rounding are measured as if exactly
     normalised, by normalising the ratio and never the vectors. The gradient is that of this normalised function; at
     pᵢ = 0 it is finite. Kullback & Leibler 1951, doi:10.1214/aoms/1177729694.
 

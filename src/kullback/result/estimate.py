@@ -43,7 +43,7 @@ class Estimate(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
-        numbers = {}
+        numbers: dict[str, Any] = {}
         for name in ("value", "low", "high", "level", "standard_error"):
             numbers |= finite_or_none(name, getattr(self, name))
         return {**numbers, "unit": self.unit, "method": self.method, "n": list(self.n), "notes": list(self.notes)}
