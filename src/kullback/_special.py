@@ -74,6 +74,17 @@ def log_sum_exp(a: Array, *, xp: Namespace) -> Array:
     return top + xp.log(xp.sum(xp.exp(a - top), axis=-1, keepdims=True))
 
 
+def root(x: Array, *, xp: Namespace) -> Array:
+    """√x with derivative 0 at 0, where a distance has none: the symmetric choice, and never NaN."""
+    none = x == 0
+    return xp.where(none, xp.zeros_like(x), xp.sqrt(xp.where(none, xp.ones_like(x), x)))
+
+
+def at_most_one(x: Array, *, xp: Namespace) -> Array:
+    """1 + a rounding error is 1."""
+    return xp.where(x > 1.0, xp.ones_like(x), x)
+
+
 # ---- between parameters: ψ at a ratio, lnΓ without its tangent -------------------------------------------------------
 
 # Σ B₂ⱼ/(2j(2j−1)) z^{−(2j−1)}, j = 1…8: what Stirling's formula leaves of lnΓ(z). Below 2⁻⁵³ of B_Γ from z = 10 on.
@@ -102,7 +113,7 @@ def log_ratio(x: Array, y: Array, *, xp: Namespace) -> Array:
 
 
 def psi_ratio(x: Array, y: Array, h: Array | None = None, *, xp: Namespace) -> Array:
-    """ψ(y/x − 1) = h/x − log(y/x) ≥ 0, h = y − x, for x > 0, y ≥ 0; give h where it is known better than y and x are."""
+    """ψ(y/x − 1) = h/x − log(y/x) ≥ 0, h = y − x, for x > 0, y ≥ 0; give h where it is known exactly."""
     s = ((y - x) if h is None else h) / x
     near = (s > PSI_LOW) & (s < PSI_HIGH)
     zero = xp.zeros_like(s)
@@ -114,7 +125,8 @@ def relative_term(x: Array, y: Array, *, xp: Namespace) -> Array:
     """x·log(x/y) − x + y ≥ 0 for x, y ≥ 0: the KL divergence of Poisson(x) from Poisson(y), and a term of any KL."""
     empty = x == 0
     one = xp.ones_like(x + y)
-    return xp.where(empty, y, xp.where(empty, one, x) * psi_ratio(xp.where(empty, one, x), xp.where(empty, one, y), xp=xp))
+    x = xp.where(empty, one, x)
+    return xp.where(empty, y + 0.0 * one, x * psi_ratio(x, xp.where(empty, one, y), xp=xp))
 
 
 def gamma_bregman(a: Array, c: Array, *, xp: Namespace) -> Array:
