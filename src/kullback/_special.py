@@ -129,13 +129,14 @@ def relative_term(x: Array, y: Array, *, xp: Namespace) -> Array:
     return xp.where(empty, y + 0.0 * one, x * psi_ratio(x, xp.where(empty, one, y), xp=xp))
 
 
-def gamma_bregman(a: Array, c: Array, *, xp: Namespace) -> Array:
+def gamma_bregman(a: Array, c: Array, h: Array | None = None, *, xp: Namespace) -> Array:
     """B_Γ(a, c) = lnΓ(c) − lnΓ(a) − (c−a)ψ₀(a) ≥ 0 for a, c > 0: lnΓ less its tangent, every term ≥ 0 or tiny.
 
     Below GAMMA_SHIFT by recurrence, B_Γ(a, c) = ψ(c/a − 1) + B_Γ(a+1, c+1); above it by Stirling's formula,
-    c·ψ(a/c − 1) + ½ψ(c/a − 1) + the Bregman divergence of its remainder. ψ(s) = s − log1p(s).
+    c·ψ(a/c − 1) + ½ψ(c/a − 1) + the Bregman divergence of its remainder. ψ(s) = s − log1p(s). Give h = c − a where it
+    is known exactly.
     """
-    h = c - a
+    h = c - a if h is None else h
     up, above_a, above_c = gamma_shifted(a, c, h, xp=xp)
     return up + gamma_leading(above_a, above_c, h, xp=xp) + gamma_rest(above_a, above_c, h, xp=xp)
 
