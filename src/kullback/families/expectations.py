@@ -137,25 +137,26 @@ def power(r: Any) -> Feature:
     return Power(r)
 
 
-def value_at(f: Feature, y: Array, *, xp: Namespace) -> Array:
-    """f(y)."""
+def value_at(f: Feature, y: Array, *, xp: Namespace, co: Array | None = None) -> Array:
+    """f(y); `co` is 1 − y, for those who know it better than y."""
+    log_y = xp.log if co is None else (lambda x: xp.where(co < 0.5, xp.log1p(-co), xp.log(x)))
     match f:
         case Linear():
             return y
         case Square():
             return y * y
         case Power(r):
-            return xp.exp(r * xp.log(y))
+            return xp.exp(r * log_y(y))
         case Log():
-            return xp.log(y)
+            return log_y(y)
         case LogSquare():
-            return xp.log(y) ** 2
+            return log_y(y) ** 2
         case Log1m():
-            return xp.log1p(-y)
+            return xp.log1p(-y) if co is None else xp.log(co)
         case Log1mPower(r):
-            return xp.log(-xp.expm1(r * xp.log(y)))
+            return xp.log(-xp.expm1(r * log_y(y)))
         case LogitSquare():
-            return (xp.log(y) - xp.log1p(-y)) ** 2
+            return (log_y(y) - (xp.log1p(-y) if co is None else xp.log(co))) ** 2
         case Exp(t):
             return xp.exp(t * y)
         case Absolute(c):

@@ -45,14 +45,14 @@ class Line(Family):
         """The interval that carries y."""
         return (0.0, math.inf) if self._positive else (-math.inf, math.inf)
 
-    def _log_density(self, y: Array, xp: Namespace) -> Array:
-        """log-density of y inside its support."""
+    def _log_density(self, y: Array, xp: Namespace, co: Array | None = None) -> Array:
+        """log-density of y inside its support; `co` is 1 − y where that is known better than y."""
         terms = self._terms(xp)
         assert terms is not None
         constant, parts = terms
         total = constant
         for weight, f in parts:
-            total = plus(total, times(weight, value_at(f, y, xp=xp), xp=xp), xp=xp)
+            total = plus(total, times(weight, value_at(f, y, xp=xp, co=co), xp=xp), xp=xp)
         return total
 
     def _standard_entropy(self, xp: Namespace) -> Array | None:

@@ -21,6 +21,7 @@ from kullback._special import (
     log_ratio,
     phi,
     psi,
+    relative_term,
 )
 from kullback.families.expectations import Absolute, Exp, Feature, Linear, Log, LogSquare, Power, power
 from kullback.families.line import Line, Terms, log_term
@@ -28,6 +29,7 @@ from kullback.families.namespace import to_host
 
 Array = Any
 Namespace = Any
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 class Stacy(Line):
@@ -58,6 +60,19 @@ class Stacy(Line):
         k, c = self._shape()
         constant = xp.log(xp.abs(xp.double(c))) - xp.gammaln(xp.double(k))
         return constant, [*log_term(c * k - 1.0), (-1.0, power(c))]
+
+    def _log_density(self, y: Array, xp: Namespace, co: Array | None = None) -> Array:
+        # −relative_term(k, w) less Stirling's series, w = y^c: the peak of a large k keeps its digits
+        del co
+        k, c = self._shape()
+        k, log_y = xp.double(k), xp.log(y)
+        w = xp.exp(c * log_y)
+        peaked = k > 100.0
+        high = xp.where(peaked, k, 100.0 * xp.ones_like(k))
+        near = -relative_term(high + 0.0 * w, w + 0.0 * high, xp=xp) - stirling_error(high, xp=xp) + 0.5 * xp.log(high)
+        low = xp.where(peaked, xp.ones_like(k), k)
+        plain = low * c * log_y - w - xp.gammaln(low)
+        return xp.log(xp.abs(xp.double(c))) - log_y + xp.where(peaked, near - HALF_LOG_2PI, plain)
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         k, c = self._shape()
@@ -153,6 +168,16 @@ def stacy_kl(k1: Array, k2: Array, h: Array, epsilon: Array | None, log_beta: Ar
     b = gamma_bregman(k1 + 1.0 + 0.0 * epsilon, k1 + (1.0 + epsilon), epsilon + 0.0 * k1, xp=xp)
     ell = epsilon / k1 + b
     return value + k1 * (xp.exp(M) * phi(ell, xp=xp) + ell * xp.expm1(M) + b) + psi(epsilon, xp=xp)
+
+
+def stirling_error(x: Array, *, xp: Namespace) -> Array:
+    """lnΓ(x+1) − (x+½)log x + x − ½log 2π, x ≥ GAMMA_SHIFT."""
+    del xp
+    total, power_ = 0.0, 1.0 / x
+    for s in _STIRLING:
+        total = total + s * power_
+        power_ = power_ / (x * x)
+    return total
 
 
 def _log_scale_ratio(p: Stacy, q: Stacy, xp: Namespace) -> Array:

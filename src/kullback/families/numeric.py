@@ -1,0 +1,28 @@
+"""The last resort of one pair: an exact or bounded sum, or quadrature, or a refusal that names the ways out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kullback.families.answer import Answer
+from kullback.families.line import Line
+
+
+def kl(p: Any, q: Any) -> Answer:
+    """KL(p‖q) of one pair with NumPy parameters."""
+    from kullback.families import dispatch, quadrature, sums
+
+    if isinstance(p, Line) and isinstance(q, Line):
+        return sums.kl(p, q) if p.discrete else quadrature.kl(p, q)
+    raise dispatch.no_closed_form(p, q, "it is not a pair on the line that quadrature could answer")
+
+
+def entropy(p: Any) -> Answer:
+    """H(p) of one member with NumPy parameters."""
+    from kullback.errors import NoClosedForm
+    from kullback.families import quadrature, sums
+
+    if isinstance(p, Line):
+        return sums.entropy(p) if p.discrete else quadrature.entropy(p)
+    msg = f"the entropy of {type(p).__name__} has no closed form here; kullback.families.monte_carlo estimates KL divergences."
+    raise NoClosedForm(msg)
