@@ -30,6 +30,7 @@ class Constraint:
     words: str
     holds: Callable[[Any], Any]
     event_dims: int = 0
+    optional: bool = False
 
 
 def _parameter(constraint: Constraint, default: Any = dataclasses.MISSING) -> Any:
@@ -183,7 +184,7 @@ class Family(ABC):
         name = type(self).__name__
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             constraint = field.metadata.get("constraint")
-            if constraint is not None:
+            if constraint is not None and not (constraint.optional and getattr(self, field.name) is None):
                 where = f"{name}.{field.name}"
                 value = _array(getattr(self, field.name), where)
                 _check(value, constraint, where)
@@ -206,7 +207,11 @@ class Family(ABC):
     def _arrays(self) -> dict[str, Any]:
         """The parameters that are numbers, by name."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {f.name: getattr(self, f.name) for f in fields if "constraint" in f.metadata}
+        return {
+            f.name: getattr(self, f.name)
+            for f in fields
+            if "constraint" in f.metadata and getattr(self, f.name) is not None
+        }
 
     def _parts(self) -> tuple[Family, ...]:
         """The families that this one is made of."""
@@ -235,7 +240,9 @@ class Family(ABC):
         new = object.__new__(type(self))
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            if "constraint" in f.metadata:
+            if value is None:
+                pass
+            elif "constraint" in f.metadata:
                 value = change(value)
             elif isinstance(value, Family):
                 value = value._with(change)
@@ -250,7 +257,9 @@ class Family(ABC):
         new = object.__new__(type(self))
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            if f.name in constraints:
+            if value is None:
+                pass
+            elif f.name in constraints:
                 host = to_host(value)
                 event = host.shape[host.ndim - constraints[f.name].event_dims :]
                 value = np.broadcast_to(host, shape + event)[at]

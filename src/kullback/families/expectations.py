@@ -260,9 +260,11 @@ def _moved(f: Feature, m: Shift, rho: Ratio, xp: Namespace) -> list[tuple[Array,
 
 
 def times(weight: Array, value: Array, *, xp: Namespace) -> Array:
-    """weight·value with 0·∞ = 0: a term that q does not have costs nothing."""
+    """weight·value with 0·∞ = 0: a term that q does not have, or that p never meets, costs nothing."""
     weight, value = xp.double(weight), xp.double(value)
-    return xp.where(weight == 0, xp.zeros_like(weight), weight * value)
+    none = ((weight == 0) & (xp.abs(value) == math.inf)) | ((value == 0) & (xp.abs(weight) == math.inf))
+    zero = xp.zeros_like(weight)
+    return xp.where(none, zero, xp.where(none, zero, weight) * value)
 
 
 def plus(x: Array, y: Array, *, xp: Namespace) -> Array:

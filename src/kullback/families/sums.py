@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kullback._special import phi
+from kullback.errors import NoClosedForm
 from kullback.families.answer import FINITE_SUM, TRUNCATED_SUM, Answer
 
 Vector = np.ndarray[Any, Any]
@@ -19,20 +20,25 @@ _TOLERANCE = 1e-15
 def kl(p: Any, q: Any) -> Answer:
     """KL(p‖q) of one pair of mass functions."""
     xp, p, q = _lifted(p, q)
-    same_support = [float(x) for x in p._support(xp)] == [float(x) for x in q._support(xp)]
 
-    def terms(x: Vector) -> Vector:
+    def positive(x: Vector) -> Vector:
+        # p·φ(u) = q − p − p·u ≥ 0 with u = log(q/p); q alone where p is 0. Adds up over all of q's support
         a, b = p._log_mass(x, xp), q._log_mass(x, xp)
         u = np.where(a == -math.inf, 0.0, b - a)
-        if not same_support:
-            return np.where(a == -math.inf, 0.0, -u * np.exp(a))
-        # p·φ(u) = q − p − p·u ≥ 0, where q's mass is all on p's support
         big = u > 1.0
         near = np.exp(a) * phi(np.where(big, 0.0, u), xp=np)
         far = np.exp(b) - np.exp(a) * (1.0 + u)
         return np.where(a == -math.inf, np.exp(b), np.where(big, far, near))
 
-    return _summed(p, q, terms, xp)
+    def signed(x: Vector) -> Vector:
+        a, b = p._log_mass(x, xp), q._log_mass(x, xp)
+        return np.where(a == -math.inf, 0.0, (a - np.where(a == -math.inf, 0.0, b)) * np.exp(a))
+
+    try:
+        return _summed(p, q, positive, q._support(xp), xp)
+    except NoClosedForm:
+        # q's tail is too long to add up; p's may not be
+        return _summed(p, q, signed, p._support(xp), xp)
 
 
 def entropy(p: Any) -> Answer:
@@ -43,16 +49,16 @@ def entropy(p: Any) -> Answer:
         a = p._log_mass(x, xp)
         return np.where(a == -math.inf, 0.0, -a * np.exp(a))
 
-    return _summed(p, p, terms, xp)
+    return _summed(p, p, terms, p._support(xp), xp)
 
 
 def moment(p: Any, order: int) -> float:
     """Mean (order 1) or variance (order 2)."""
     xp, p, _ = _lifted(p, p)
-    first = float(_summed(p, p, lambda x: x * np.exp(p._log_mass(x, xp)), xp).value)
+    first = float(_summed(p, p, lambda x: x * np.exp(p._log_mass(x, xp)), p._support(xp), xp).value)
     if order == 1:
         return first
-    return float(_summed(p, p, lambda x: (x - first) ** 2 * np.exp(p._log_mass(x, xp)), xp).value)
+    return float(_summed(p, p, lambda x: (x - first) ** 2 * np.exp(p._log_mass(x, xp)), p._support(xp), xp).value)
 
 
 def _lifted(p: Any, q: Any) -> tuple[Any, Any, Any]:
@@ -62,16 +68,16 @@ def _lifted(p: Any, q: Any) -> tuple[Any, Any, Any]:
     return xp, p._lifted(xp), q._lifted(xp)
 
 
-def _summed(p: Any, q: Any, terms: Any, xp: Any) -> Answer:
-    low, high = (float(edge) for edge in p._support(xp))
+def _summed(p: Any, q: Any, terms: Any, support: tuple[Any, Any], xp: Any) -> Answer:
+    low, high = (float(edge) for edge in support)
     with np.errstate(all="ignore"):
         if high - low < _LARGEST:
             values = terms(np.arange(low, high + 1.0))
             return Answer(math.fsum(values), FINITE_SUM)
-        return _outward(p, q, terms, low, high, xp)
+        return _outward(p, q, terms, low, high)
 
 
-def _outward(p: Any, q: Any, terms: Any, low: float, high: float, xp: Any) -> Answer:
+def _outward(p: Any, q: Any, terms: Any, low: float, high: float) -> Answer:
     """From the middle of p outwards, until a geometric series bounds what is left on each side.
 
     The ratio of neighbouring terms is taken as its largest value in the last block: it only falls further out for laws
