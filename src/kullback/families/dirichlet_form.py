@@ -28,11 +28,7 @@ def dirichlet_kl(a: list[Array], c: list[Array], *, xp: Namespace) -> Array:
         t = d / x
         # (1 + T)/(1 + t) − 1, the difference of T and t taken before anything is rounded away
         value = value + y * psi_ratio(y / x, C_all / A_all, T - t, xp=xp) + gamma_rest(x, y, d, xp=xp)
-    up, A0, C0 = gamma_shifted(A, A + H, H, xp=xp)
-    moved = A_all - A0
-    y = H / A_all * (moved / C0)
-    value = value - C0 * psi_ratio(1.0 + 0.0 * y, 1.0 - y, -y, xp=xp) - moved * psi_ratio(A_all, C_all, H, xp=xp)
-    return value - up - gamma_rest(A0, C0, H, xp=xp)
+    return value - _rest_of_total(A, H, A_all, C_all, xp)
 
 
 def _total(xs: list[Array]) -> Array:
@@ -40,3 +36,24 @@ def _total(xs: list[Array]) -> Array:
     for x in xs[1:]:
         total = total + x
     return total
+
+
+def dirichlet_kl_rows(a: Array, c: Array, *, xp: Namespace) -> Array:
+    """`dirichlet_kl` with the components along the last axis."""
+    h = c - a
+    A, H = xp.sum(a), xp.sum(h)
+    up, x, y = gamma_shifted(a, c, h, xp=xp)
+    A_all = xp.sum(x)
+    C_all = A_all + H
+    t, T = h / x, (H / A_all)[..., None]
+    means = (C_all / A_all)[..., None]
+    value = xp.sum(up + y * psi_ratio(y / x, means + 0.0 * x, T - t, xp=xp) + gamma_rest(x, y, h, xp=xp))
+    return value - _rest_of_total(A, H, A_all, C_all, xp)
+
+
+def _rest_of_total(A: Array, H: Array, A_all: Array, C_all: Array, xp: Namespace) -> Array:
+    up, A0, C0 = gamma_shifted(A, A + H, H, xp=xp)
+    moved = A_all - A0
+    y = H / A_all * (moved / C0)
+    joined = C0 * psi_ratio(1.0 + 0.0 * y, 1.0 - y, -y, xp=xp) + moved * psi_ratio(A_all, C_all, H, xp=xp)
+    return up + joined + gamma_rest(A0, C0, H, xp=xp)

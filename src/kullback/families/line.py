@@ -102,7 +102,7 @@ class Line(Family):
         low, high = self._standard_support(xp)
         if scale is not None:
             low, high = (_scaled(edge, scale) for edge in (low, high))
-        return (low, high) if loc is None else (loc + low, loc + high)
+        return (low, high) if loc is None else (_moved(low, loc), _moved(high, loc))
 
     @property
     def mean(self) -> Array:
@@ -197,6 +197,10 @@ def log_term(weight: Array) -> list[tuple[Array, Feature]]:
 
 def _scaled(edge: Array, scale: Array) -> Array:
     return edge if isinstance(edge, float) and (edge == 0 or math.isinf(edge)) else scale * edge
+
+
+def _moved(edge: Array, loc: Array) -> Array:
+    return edge if isinstance(edge, float) and math.isinf(edge) else loc + edge
 
 
 def _plain(x: Array) -> Array:
