@@ -12,8 +12,14 @@ def kl(p: Any, q: Any) -> Answer:
     """KL(p‖q) of one pair with NumPy parameters."""
     from kullback.families import dispatch, quadrature, sums
 
-    if isinstance(p, Line) and isinstance(q, Line):
+    if isinstance(p, Line) and isinstance(q, Line) and p.event_shape == ():
         return sums.kl(p, q) if p.discrete else quadrature.kl(p, q)
+    from kullback.families.student import MultivariateStudentT, numeric_kl
+
+    if isinstance(q, MultivariateStudentT):
+        answer = numeric_kl(p, q)
+        if answer is not None:
+            return answer
     raise dispatch.no_closed_form(p, q, "it is not a pair on the line that quadrature could answer")
 
 
@@ -22,7 +28,7 @@ def entropy(p: Any) -> Answer:
     from kullback.errors import NoClosedForm
     from kullback.families import quadrature, sums
 
-    if isinstance(p, Line):
+    if isinstance(p, Line) and p.event_shape == ():
         return sums.entropy(p) if p.discrete else quadrature.entropy(p)
     msg = f"the entropy of {type(p).__name__} has no closed form here; kullback.families.monte_carlo estimates KL divergences."
     raise NoClosedForm(msg)
