@@ -335,3 +335,10 @@ def no_closed_form(p: Family, q: Family, why: str) -> NoClosedForm:
         "kullback.families.monte_carlo(p, q, n=..., random_state=...) gives an estimate with its interval"
         + (", kullback.families.bounds(p, q) certified bounds." if "Mixture" in type(p).__name__ + type(q).__name__ else ".")
     )
+
+
+def explain(p: Any, q: Any, /, *, labels: Any = None, base: Any = None) -> Any:
+    """KL(p‖q) of one pair with its method, its error and its parts."""
+    from kullback.families.explain import explain as told
+
+    return told(p, q, labels=labels, base=base)

@@ -62,6 +62,38 @@ def kl(p: Any, q: Any) -> Answer:
     raise no_closed_form(p, q, f"quadrature reached {value:.10g} ± {error:.2g}, not the relative error {RTOL:g}")
 
 
+def rest_of_power(p: Any, q: Any, beta: float) -> float:
+    """∫p(e^{βu} − 1), u = log(q/p): how far ∫p^{1−β}q^β is from 1."""
+    _, pair = _pair(p, q)
+    pieces = _pieces(pair)
+    _check_mass(p, q, pair, pieces)
+
+    def direct(y: Vector, co: Vector, log_width: Vector) -> Vector:
+        a = pair.log_p(y, co)
+        u = beta * pair.log_q_less(a, y, co)
+        # far out both factors may leave the range of floats while their product does not
+        return np.where(u > 1.0, np.exp(a + u + log_width), np.exp(a + log_width) * (1.0 + np.expm1(np.minimum(u, 1.0)))) - np.exp(a + log_width)
+
+    def curved(y: Vector, co: Vector, log_width: Vector) -> Vector:
+        a = pair.log_p(y, co)
+        u = beta * pair.log_q_less(a, y, co)
+        mass = np.exp(a + log_width)
+        far = np.exp(a + u + log_width) - np.where(mass == 0, 0.0, mass * (1.0 + u))
+        return np.where(u > 1.0, far, np.where(mass == 0, 0.0, mass * phi(np.minimum(u, 1.0), xp=np)))
+
+    value, error, _ = integrate(direct, pieces)
+    if value == math.inf or error <= RTOL * abs(value):
+        return value
+    if pair.same_support:
+        curve, error, _ = integrate(curved, pieces)
+        value = curve - beta * kl(p, q).value
+        if error <= RTOL * abs(value) or abs(value) + error < 1e-28:
+            return value
+    from kullback.families.dispatch import no_closed_form
+
+    raise no_closed_form(p, q, f"quadrature of p·(q/p)^{beta:g} reached {value:.10g} ± {error:.2g}")
+
+
 def entropy(p: Any) -> Answer:
     """H(p) of one density."""
     _, pair = _pair(p, p)

@@ -41,6 +41,19 @@ def kl(p: Any, q: Any) -> Answer:
         return _summed(p, q, signed, p._support(xp), xp)
 
 
+def rest_of_power(p: Any, q: Any, beta: float) -> float:
+    """Σp(e^{βu} − 1), u = log(q/p): how far Σp^{1−β}q^β is from 1."""
+    xp, p, q = _lifted(p, q)
+
+    def terms(x: Vector) -> Vector:
+        a, b = p._log_mass(x, xp), q._log_mass(x, xp)
+        none = a == -math.inf
+        u = np.where(none, 0.0, beta * (b - np.where(none, 0.0, a)))
+        return np.where(none, 0.0, np.exp(a) * np.expm1(u))
+
+    return float(_summed(p, q, terms, p._support(xp), xp).value)
+
+
 def entropy(p: Any) -> Answer:
     """H(p) of one mass function."""
     xp, p, _ = _lifted(p, p)
