@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,15 +10,11 @@ import kullback as kb
 import strategies
 from kullback import laws
 from kullback.facts import FACTS, LAWS, Law
+from measured import unchecked
 
 # These laws compare with distributions made by arithmetic, which must be exact for the law to hold to rounding.
 MADE: dict[str, int] = {"convex": 2, "data_processing": 0, "additive": 2}
 CLAIMED = [(name, law) for name in FACTS for law in LAWS if FACTS[name].obeys(law)]
-
-
-def measure_of(name: str) -> Any:
-    facts = FACTS[name]
-    return partial(getattr(kb, facts.name), validate=False, **dict(facts.options))
 
 
 # Rounding: a sum of n terms, each right to a few ulp. The inequality of a law is then right to this much.
@@ -31,7 +24,7 @@ SLACK = 1e-12
 @pytest.mark.parametrize(("name", "law"), [c for c in CLAIMED if c[1] in MADE])
 @given(strategies.dyadic_groups())
 def test_claimed_law_of_made_distributions(name: str, law: Law, group: tuple[np.ndarray, ...]) -> None:
-    verdict = laws.check(measure_of(name), law, *group[: 2 + MADE[law]], tolerance=SLACK)
+    verdict = laws.check(unchecked(name), law, *group[: 2 + MADE[law]], tolerance=SLACK)
     assert verdict, f"{name} breaks {law}: {verdict.left!r} against {verdict.right!r}"
 
 
@@ -43,9 +36,9 @@ def test_claimed_law(name: str, law: Law, group: tuple[np.ndarray, ...]) -> None
     facts = FACTS[name]
     if law == "zero_only_at_equal" and np.abs(p - q).max() < 1e-150:
         return  # the square of the difference is below the smallest float
-    if law == "triangle" and min(float(measure_of(name)(p, q)), 1.0) < 1e-150:
+    if law == "triangle" and min(float(unchecked(name)(p, q)), 1.0) < 1e-150:
         return
-    verdict = laws.check(measure_of(name), law, p, q, *more, tolerance=SLACK, bounds=(facts.low, facts.high))
+    verdict = laws.check(unchecked(name), law, p, q, *more, tolerance=SLACK, bounds=(facts.low, facts.high))
     assert verdict, f"{name} breaks {law}: {verdict.left!r} against {verdict.right!r}"
 
 
