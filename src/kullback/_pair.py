@@ -32,9 +32,11 @@ class Pair:
         xp = self.xp
         s, near = self._relative()
         empty = self.p == 0
-        far = self.delta - self.p * xp.where(near | empty, xp.zeros_like(self.u), self.u)
+        lost = xp.isinf(self.u)
+        zero = xp.zeros_like(self.u)
+        far = self.delta - self.p * xp.where(near | lost, zero, self.u)
         terms = xp.where(near, self.p * psi_series(s), far)
-        return xp.where(empty, self.q, terms)
+        return xp.where(empty, self.q, xp.where(lost, zero + float("inf"), terms))
 
     def reversed(self) -> Pair:
         """The same with P and Q exchanged."""

@@ -44,8 +44,9 @@ def bounds(
     Parameters
     ----------
     kl_divergence, reverse_kl_divergence, jeffreys_divergence, js_divergence, js_distance
+        Exactly one of these or of the next, by its name. `reverse_kl_divergence` is KL(Q‖P).
     total_variation, hellinger_distance, bhattacharyya_distance, chi2_divergence
-        Exactly one, by its name. `reverse_kl_divergence` is KL(Q‖P).
+        As above.
 
     Returns
     -------
