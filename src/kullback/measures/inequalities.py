@@ -62,10 +62,10 @@ def bounds(
 
     Notes
     -----
-    Pinsker KL ≥ 2TV² (and Topsøe + 4/9 TV⁴ + 32/135 TV⁶); Vajda KL ≥ log((1+TV)/(1−TV)) − 2TV/(1+TV); Bretagnolle–Huber KL ≥ −log(1−TV²); KL ≤ log(1+χ²);
-    Hellinger H² ≤ TV ≤ H√(2−H²) and KL ≥ −2 log(1−H²); H² ln 2 ≤ JS ≤ H²; ln 2 − h((1+TV)/2) ≤ JS ≤ TV ln 2. Sources:
-    Tsybakov 2009, §2.4, doi:10.1007/b13794; Vajda 1970, doi:10.1109/TIT.1970.1054557; Canonne 2022, arXiv:2202.07198;
-    Topsøe 2000, doi:10.1109/18.850703.
+    Pinsker KL ≥ 2TV² (with Topsøe's 4/9 TV⁴ + 32/135 TV⁶); Vajda KL ≥ log((1+TV)/(1−TV)) − 2TV/(1+TV);
+    Bretagnolle–Huber KL ≥ −log(1−TV²); KL ≤ log(1+χ²); Hellinger H² ≤ TV ≤ H√(2−H²) and KL ≥ −2 log(1−H²);
+    H² ln 2 ≤ JS ≤ H²; ln 2 − h((1+TV)/2) ≤ JS ≤ TV ln 2. Sources: Tsybakov 2009, §2.4, doi:10.1007/b13794; Vajda
+    1970, doi:10.1109/TIT.1970.1054557; Canonne 2022, arXiv:2202.07198; Topsøe 2000, doi:10.1109/18.850703.
 
     Examples
     --------
