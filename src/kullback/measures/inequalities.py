@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kullback._special import SKEW_RADIUS, skew
 from kullback.errors import InvalidDistribution, InvalidForm
 
 _LN2 = math.log(2.0)
@@ -208,7 +209,8 @@ def _pinsker(t: float) -> float:
     """KL ≥ each of Pinsker (with Topsøe's further terms), Vajda, Bretagnolle–Huber."""
     if t >= 1.0:
         return math.inf
-    vajda = math.log1p(t) - math.log1p(-t) - 2 * t / (1 + t)
+    # Vajda's is the largest only for large t, and its difference loses digits for small ones.
+    vajda = math.log1p(t) - math.log1p(-t) - 2 * t / (1 + t) if t > 0.5 else 0.0
     pinsker = 2 * t**2 + 4 / 9 * t**4 + 32 / 135 * t**6
     return max(pinsker, vajda, -math.log1p(-t * t))
 
@@ -227,6 +229,8 @@ def _js_from_tv(t: float) -> float:
     """Ln 2 − h((1+t)/2) = ½[(1+t)log1p t + (1−t)log1p(−t)]."""
     if t >= 1.0:
         return _LN2
+    if t < SKEW_RADIUS:
+        return float(skew(t, xp=None))
     return 0.5 * ((1 + t) * math.log1p(t) + (1 - t) * math.log1p(-t))
 
 
