@@ -71,6 +71,7 @@ def quantiles(pooled: Pooled, range_: Range, *, bins: int = 10) -> list[float]:
 
 def equal_width(pooled: Pooled, range_: Range, *, bins: int = 10) -> list[float]:
     """Bins of equal width from the least to the greatest value."""
+    del pooled
     low, high = range_
     if low is None or high is None or not low < high:
         return []
@@ -110,7 +111,8 @@ def _heavy(pooled: Pooled) -> Floats:
     low, high = np.maximum(at - NEIGHBOURS, 0), np.minimum(at + NEIGHBOURS + 1, len(shares))
     around = (sums[high] - sums[low] - shares) / (high - low - 1)
     spike = (shares >= SPIKE) & (shares > STANDS_OUT * around)
-    return pooled.values[(pooled.repeats > 1) & (spike | (shares >= HEAVY))]
+    found: Floats = pooled.values[(pooled.repeats > 1) & (spike | (shares >= HEAVY))]
+    return found
 
 
 def _rounded(cuts: list[float], pooled: Pooled) -> list[float]:

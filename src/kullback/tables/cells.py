@@ -30,8 +30,8 @@ class Counted:
 
 def of_values(tally: Tally) -> list[Counted]:
     """The cells of a column without order: the largest first, then the states."""
-    totals = [max(1, sum(value[1 + side] for value in tally.values)) for side in (0, 1)]
-    ranked = sorted(tally.values, key=lambda v: (-(v[1] / totals[0] + v[2] / totals[1]), v[0]))
+    n, m = max(1, sum(r for _, r, _ in tally.values)), max(1, sum(c for _, _, c in tally.values))
+    ranked = sorted(tally.values, key=lambda value: (-(value[1] / n + value[2] / m), value[0]))
     return [Counted("value", label, r, c) for label, r, c in ranked] + of_states(tally)
 
 
@@ -41,10 +41,10 @@ def of_bins(tally: Tally, pair: Pair, edges: Sequence[float | int], range_: Rang
     lows = [least, *edges]
     highs = [*edges, greatest]
     filled = [i for i in range(len(lows)) if tally.bins[:, i].any()]
-    kinds = [_is_value(pair, lows[i], highs[i], last=i == len(edges)) for i in filled]
-    ends = _names(pair, [end for i, own in zip(filled, kinds, strict=True) if not own for end in (lows[i], highs[i])])
+    alone = [_is_value(pair, lows[i], highs[i], last=i == len(edges)) for i in filled]
+    ends = _names(pair, [end for i, own in zip(filled, alone, strict=True) if not own for end in (lows[i], highs[i])])
     cells = []
-    for i, own in zip(filled, kinds, strict=True):
+    for i, own in zip(filled, alone, strict=True):
         r, c = (int(n) for n in tally.bins[:, i])
         low, high = lows[i], highs[i]
         if own:
@@ -66,7 +66,8 @@ def of_states(tally: Tally) -> list[Counted]:
 
 def on_axis(pair: Pair, x: Any) -> float | int | None:
     """A number as the result states it: seconds for times."""
-    return x if x is None or pair.kind == "numeric" else x / TICKS
+    number: float | int | None = x if x is None or pair.kind == "numeric" else x / TICKS
+    return number
 
 
 def _is_value(pair: Pair, low: Any, high: Any, *, last: bool) -> bool:

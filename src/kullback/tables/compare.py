@@ -157,7 +157,9 @@ def _matched(
 
 
 def _pair(r: Field, c: Field) -> Pair:
-    return Pair(r.name, r.kind if r.kind != "nothing" else c.kind or "nothing", r, c, r.whole and c.whole)
+    kind = c.kind if r.kind == "nothing" else r.kind
+    assert kind is not None  # those without a kind were skipped before
+    return Pair(r.name, kind, r, c, r.whole and c.whole)
 
 
 def _met(engine: Engine, pairs: Sequence[Pair], rows: Sequence[int]) -> tuple[list[Pair], list[Skipped]]:

@@ -1,7 +1,7 @@
 """The one question asked of an engine: how many rows of each side fall into each cell of a column.
 
-An engine holds two tables and answers a few calls: `schema`, `load`, `rows`, `missing`, `ranges`, `sample`, `counts`. Everything
-that follows (cells, divergences, words) is made from the counts alone, so a second engine is a second class here.
+An engine holds two tables and answers a few calls: `schema`, `load`, `rows`, `missing`, `ranges`, `sample`, `counts`.
+Everything that follows (cells, divergences, words) is made from the counts alone, so a second engine is a second class.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def times(ticks: Sequence[float], kind: Kind) -> list[str]:
 
 def _moment(tick: int, *, dated: bool) -> str:
     try:
-        moment = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=tick)  # noqa: DTZ001  ticks are UTC already
+        moment = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=tick)
     except OverflowError:
         return f"{tick / TICKS:.0f} s"
     if dated:

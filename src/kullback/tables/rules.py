@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 import os
 import tomllib
@@ -83,7 +84,7 @@ def own_edges(pair: Pair, given: Any) -> list[float | int]:
         msg = f"{where} are {given!r}; expected a list of numbers or dates, such as [0, 10, 100]."
         raise InvalidInput(msg)
     found = [_number(pair, edge, where) for edge in given]
-    if any(not low < high for low, high in zip(found, found[1:], strict=False)):
+    if any(not low < high for low, high in itertools.pairwise(found)):
         msg = f"{where} are {list(given)!r}; expected them in rising order, each once."
         raise InvalidInput(msg)
     return found
@@ -92,9 +93,10 @@ def own_edges(pair: Pair, given: Any) -> list[float | int]:
 def _number(pair: Pair, edge: Any, where: str) -> float | int:
     if pair.kind == "datetime" and isinstance(edge, dt.date):
         if not isinstance(edge, dt.datetime):
-            edge = dt.datetime(edge.year, edge.month, edge.day)  # noqa: DTZ001  becomes UTC in the next line
+            edge = dt.datetime(edge.year, edge.month, edge.day)
         edge = edge if edge.tzinfo else edge.replace(tzinfo=dt.UTC)
-        return (edge - _EPOCH) // dt.timedelta(microseconds=1)
+        ticks: int = (edge - _EPOCH) // dt.timedelta(microseconds=1)
+        return ticks
     if pair.kind == "time" and isinstance(edge, dt.time):
         return ((edge.hour * 60 + edge.minute) * 60 + edge.second) * TICKS + edge.microsecond
     if pair.kind in ("datetime", "time"):

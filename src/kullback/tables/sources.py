@@ -91,7 +91,8 @@ def _expand(text: str, side: str) -> tuple[list[str], bool]:
     if path.exists():
         return [text], False
     if any(sign in text for sign in "*?["):
-        files = sorted(file for file in glob.glob(text, recursive=True) if Path(file).is_file())
+        found = glob.glob(text, recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
+        files = sorted(file for file in found if Path(file).is_file())
         if not files:
             msg = f"{side}: no file matches {text}."
             raise InvalidInput(msg)
@@ -221,8 +222,8 @@ def _object(given: Any, side: str, session: Session) -> Scan:
     if arrow is not None and "pyarrow.dataset" in sys.modules and isinstance(given, arrow.dataset.Dataset):
         return _register(given, kind, side, session)
     msg = (
-        f"{side} is a {type(given).__module__}.{type(given).__qualname__}; expected a path, an Arrow table, a pandas or "
-        "polars frame, or a DuckDB relation. Arrays are measured by kb.kl_divergence(kb.Counts(…), kb.Counts(…))."
+        f"{side} is a {type(given).__module__}.{type(given).__qualname__}; expected a path, an Arrow table, a pandas "
+        "or polars frame, or a DuckDB relation. Arrays are measured by kb.kl_divergence(kb.Counts(…), kb.Counts(…))."
     )
     raise InvalidInput(msg)
 
