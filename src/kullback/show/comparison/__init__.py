@@ -1,0 +1,1 @@
+from kullback.show.comparison.terminal import terminal
