@@ -68,7 +68,7 @@ class Column:
         All rows, and those that are null.
     kl, kl_reverse, js, psi : float
         KL(P‖Q), KL(Q‖P), Jensen–Shannon and the population stability index (Jeffreys' divergence) of the smoothed
-        cells, less what chance alone puts there ((K−1)/(2n_eff), the same, (K−1)/(8n_eff) and (K−1)/n_eff), not below 0.
+        cells, less what chance alone puts there ((K−1)/(2n_eff), the same, (K−1)/(8n_eff), (K−1)/n_eff), not below 0.
     kl_smoothed : float
         KL(P‖Q) of the cells with ½ added to each on both sides; the contributions of the cells add up to it.
     kl_raw, kl_reverse_raw : float
