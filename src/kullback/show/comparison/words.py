@@ -109,7 +109,7 @@ def _direction(column: Column, cell: Cell) -> int:
     return (c > r) - (c < r)
 
 
-def _where(driver: Driver, kind: str) -> str:
+def where(driver: Driver, kind: str) -> str:
     """`below 20`, `from 60 to 72`, `'UA'`."""
     low, high = driver.cells[0], driver.cells[-1]
     if is_state(low):
@@ -140,13 +140,13 @@ def in_words(column: Column) -> str:
         return ""
     top = top_driver(column)
     before, after = percents(top.reference, top.current)
-    where = _where(top, column.kind)
+    place = where(top, column.kind)
     if top.current == 0:
-        said = f"vanished: {where}"
+        said = f"vanished: {place}"
     elif top.reference == 0:
-        said = f"new: {where}"
+        said = f"new: {place}"
     else:
-        said = f"{'more' if top.more else 'fewer'} {where}"
+        said = f"{'more' if top.more else 'fewer'} {place}"
     return f"{said} ({before} → {after})"
 
 

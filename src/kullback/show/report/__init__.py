@@ -73,8 +73,8 @@ def environment() -> Environment:
 
 
 def render(template: str, /, *, data: Mapping[str, Any] | str, command: str | None, when: datetime | None, **values: Any) -> str:
-    """Fill a template that extends `page/base.html`; `data` is embedded as inert JSON."""
-    style, script = _read("page/page.css"), _read("page/page.js")
+    """Fill a template that extends `report/base.html`; `data` is embedded as inert JSON."""
+    style, script = _read("report/report.css"), _read("report/report.js")
     icon = base64.b64encode(_ICON.encode()).decode()
     return environment().get_template(template).render(
         style=Markup(style),  # noqa: S704  a file of this package
@@ -92,4 +92,4 @@ def render(template: str, /, *, data: Mapping[str, Any] | str, command: str | No
 
 def render_fragment(template: str, /, **values: Any) -> str:
     """Fill a template for a notebook cell, with the small style sheet that fragments share."""
-    return environment().get_template(template).render(style=Markup(_read("page/fragment.css")), **values)  # noqa: S704
+    return environment().get_template(template).render(style=Markup(_read("report/fragment.css")), **values)  # noqa: S704
