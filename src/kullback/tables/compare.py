@@ -136,24 +136,23 @@ def _matched(
     engine: Engine, columns: Iterable[str] | None, exclude: Iterable[str] | None
 ) -> tuple[list[Pair], list[Skipped]]:
     """The columns that both tables have, loaded; and those among them that cannot be counted."""
-    while True:
-        r, c = ({field.name: field for field in engine.schema(side)} for side in SIDES)
-        _known(columns, r, c, "columns")
-        _known(exclude, r, c, "exclude")
-        common = [name for name in r if name in c and _wanted(name, columns, exclude)]
-        if not common:
-            asked = " among those asked for" if columns is not None or exclude is not None else ""
-            msg = f"the tables have no common column{asked}: reference has {_listed(r)}; current has {_listed(c)}."
-            raise InvalidInput(msg)
-        pairs, skipped = [], []
-        for name in common:
-            nested = next((field for field in (r[name], c[name]) if field.kind is None), None)
-            if nested is None:
-                pairs.append(_pair(r[name], c[name]))
-            else:
-                skipped.append(Skipped(name, f"{_type(nested)} is not compared; make columns of its parts"))
-        if engine.load(pairs):
-            return pairs, skipped
+    r, c = ({field.name: field for field in engine.schema(side)} for side in SIDES)
+    _known(columns, r, c, "columns")
+    _known(exclude, r, c, "exclude")
+    common = [name for name in r if name in c and _wanted(name, columns, exclude)]
+    if not common:
+        asked = " among those asked for" if columns is not None or exclude is not None else ""
+        msg = f"the tables have no common column{asked}: reference has {_listed(r)}; current has {_listed(c)}."
+        raise InvalidInput(msg)
+    pairs, skipped = [], []
+    for name in common:
+        nested = next((field for field in (r[name], c[name]) if field.kind is None), None)
+        if nested is None:
+            pairs.append(_pair(r[name], c[name]))
+        else:
+            skipped.append(Skipped(name, f"{_type(nested)} is not compared; make columns of its parts"))
+    engine.load(pairs)
+    return pairs, skipped
 
 
 def _pair(r: Field, c: Field) -> Pair:
