@@ -109,8 +109,8 @@ def _direction(column: Column, cell: Cell) -> int:
     return (c > r) - (c < r)
 
 
-def where(driver: Driver, kind: str) -> str:
-    """`below 20`, `from 60 to 72`, `'UA'`."""
+def where(driver: Driver, kind: str, *, quoted: bool = True) -> str:
+    """`below 20`, `from 60 to 72`, `'UA'`; in a table, where it stands alone, a category needs no quotes."""
     low, high = driver.cells[0], driver.cells[-1]
     if is_state(low):
         return _STATES[low.kind]
@@ -118,7 +118,7 @@ def where(driver: Driver, kind: str) -> str:
         if low is not high:
             return f"from {label(low, kind, limit=40)} to {label(high, kind, limit=40)}"
         text = visible(low.label, limit=60)
-        return f"'{text}'" if kind == "categorical" else text
+        return f"'{text}'" if kind == "categorical" and quoted else text
     if driver.first and driver.last:
         return "all values"
     if driver.first:
