@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kullback.show.comparison.shapes import Profile, Row
+from kullback.show.text import percents
 
 WIDTH, HEIGHT = 440, 96  # of the densities
 STRIP = 20  # half the height of the strip of contributions
@@ -55,6 +56,7 @@ def sparkline(drawn: Profile | None, found: Sequence[Row]) -> dict[str, str]:
         places = [_across(drawn, b.low, b.high) for b in drawn.bars]
         heights = [(b.reference, b.current) for b in drawn.bars]
     else:
+        found = [row for row in found if row.together == 1]
         slot = WIDTH / max(1, len(found))
         places = [(round(slot * (i + 0.1)), round(slot * (i + 0.9))) for i in range(len(found))]
         heights = [(row.reference, row.current) for row in found]
@@ -104,10 +106,14 @@ def _apart(marks: list[tuple[int, str]]) -> list[tuple[int, str, str]]:
 
 def shares_of(found: Sequence[Row], *, beside_axis: bool) -> list[dict[str, Any]]:
     """Bars of the shares of categories, or of what stands outside the axis of an ordered column."""
-    top = max((max(row.reference, row.current) for row in found), default=0.0) or 1.0
+    single = [row for row in found if row.together == 1]
+    top = max((max(row.reference, row.current) for row in single), default=0.0) or 1.0
     if beside_axis:
         top = max(top, 0.5)  # beside an axis, a few missing values must not look like many
-    return [
-        {"label": row.label, "y": 20 * i, "r": round(290 * row.reference / top), "c": round(290 * row.current / top)}
-        for i, row in enumerate(found)
-    ]
+    drawn = []
+    for i, row in enumerate(found):
+        alone = row.together == 1
+        r, c = (round(270 * share / top) if alone else 0 for share in (row.reference, row.current))
+        words = "" if alone and not beside_axis else "{} → {}".format(*percents(row.reference, row.current))
+        drawn.append({"label": row.label, "y": 20 * i, "r": r, "c": c, "text": words, "x": 146 + max(r, c) + (8 if max(r, c) else 0)})
+    return drawn
