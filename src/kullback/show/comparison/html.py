@@ -193,7 +193,7 @@ def _sign(reference: float, current: float) -> str:
 def _parts(column: Column, most: int) -> list[_Part]:
     """The drivers that matter, and one row for all the others, so that the rows add up to the smoothed KL."""
     found = [driver for driver in drivers(column) if driver.contribution > 0]
-    if not found or not column.kl > 0:
+    if most < 1 or not found or not column.kl > 0:
         return []
     first = found[:most] if len(found) > most + 1 else found
     largest = max(driver.contribution for driver in first)

@@ -14,7 +14,7 @@ from kullback.show.bars import split_bar
 from kullback.show.comparison.words import in_words, sides, top_is
 
 STYLES = {"fewer": "#3a8fd9", "more": "#e07b1a", "over": "#e07b1a", "flag": "bold #e07b1a", "quiet": "dim", "name": "bold"}
-WIDE = 118  # from here on everything about a column fits on one line
+WIDE = 140  # from here on everything about a column fits on one line
 
 
 def scale_end(result: Comparison) -> float:

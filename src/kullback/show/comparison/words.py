@@ -169,7 +169,9 @@ def where(driver: Driver, kind: str, *, quoted: bool = True) -> str:
         return "all values"
     if driver.first and high.kind == "bin":
         return f"below {ends(high)[1]}"
-    if driver.last and low.kind == "bin":
+    if driver.first and low.kind == "bin":
+        return f"up to {ends(high)[1]}"
+    if driver.last and high.kind == "bin":
         return f"from {ends(low)[0]} up"
     return f"from {ends(low)[0]} to {ends(high)[1]}"
 
