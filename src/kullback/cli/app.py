@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from kullback.cli import compare
@@ -27,7 +29,10 @@ def _version(asked: bool) -> None:  # noqa: FBT001  typer calls it by position
 
 @app.callback()
 def options(
-    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Options before the command."""
     del version

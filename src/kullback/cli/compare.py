@@ -20,7 +20,9 @@ def compare(
     reference: Annotated[str, typer.Argument(metavar="REF", help="The true table P.", show_default=False)],
     current: Annotated[str, typer.Argument(metavar="CUR", help="The table Q that is held against it.")],
     html: Annotated[Path | None, typer.Option(help="Write a report that opens in a browser, one file.")] = None,
-    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write all numbers as JSON (- for stdout).")] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Write all numbers as JSON (- for stdout).")
+    ] = None,
     columns: Annotated[Names | None, typer.Option(metavar="NAMES", help="Only these columns, with commas.")] = None,
     exclude: Annotated[Names | None, typer.Option(metavar="NAMES", help="Not these columns, with commas.")] = None,
     bins: Annotated[

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 AFTER = 1.0  # seconds
 
 
 @contextmanager
-def bar(what: str) -> Iterator[object]:
+def bar(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
     """Yield what `progress=` takes: None where nobody watches, else a function that moves the bar."""
     if not sys.stderr.isatty():
         yield None

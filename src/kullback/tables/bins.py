@@ -17,10 +17,10 @@ from kullback.tables.counts import TICKS, Floats, Range
 
 TAILS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05)
 OWN_CELLS = 64  # up to this many whole numbers each keep a cell of their own
-HEAVY = 0.05  # a value with this share has its own cell …
-SPIKE = 0.005  # … and so has one with this share that stands out from its neighbours
-STANDS_OUT = 3.0  # times the mean share of …
-NEIGHBOURS = 10  # … this many distinct values on each side
+SPIKE = 0.005  # a value with this share has its own cell if it stands out from its neighbours:
+STANDS_OUT = 3.0  # it holds this many times what all but …
+COMPANIONS = 2  # … this many others hold among the
+NEIGHBOURS = 10  # next distinct values on each side
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +102,15 @@ def _quantiles(pooled: Pooled, levels: Sequence[float]) -> list[float]:
 
 
 def _heavy(pooled: Pooled) -> Floats:
-    """Values that hold much of the pool, or stand out from their neighbours; never one that occurred only once."""
+    """Values that stand out from their neighbours. Even ones need no help: deciles fall between them."""
     shares = pooled.shares
-    if len(shares) < 2:
-        return pooled.values[pooled.repeats > 1]
-    sums = np.concatenate([[0.0], np.cumsum(shares)])
-    at = np.arange(len(shares))
-    low, high = np.maximum(at - NEIGHBOURS, 0), np.minimum(at + NEIGHBOURS + 1, len(shares))
-    around = (sums[high] - sums[low] - shares) / (high - low - 1)
-    spike = (shares >= SPIKE) & (shares > STANDS_OUT * around)
-    found: Floats = pooled.values[(pooled.repeats > 1) & (spike | (shares >= HEAVY))]
-    return found
+    found = []
+    for i in np.flatnonzero((shares >= SPIKE) & (pooled.repeats > 1)).tolist():
+        around = np.concatenate([shares[max(i - NEIGHBOURS, 0) : i], shares[i + 1 : i + 1 + NEIGHBOURS]])
+        rest = np.sort(around)[: max(len(around) - COMPANIONS, 0)]
+        if len(rest) and shares[i] > STANDS_OUT * rest[-1]:
+            found.append(float(pooled.values[i]))
+    return np.array(found)
 
 
 def _rounded(cuts: list[float], pooled: Pooled) -> list[float]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+import numpy as np
+
 from kullback.result.comparison import CellKind
 from kullback.tables.counts import TICKS, Kind
 
@@ -20,18 +22,23 @@ _DAY = 86_400 * TICKS
 
 
 def numbers(values: Sequence[float]) -> list[str]:
-    """Each number with enough digits that different numbers look different."""
+    """Each number with enough digits that different numbers look different; digits before the point all stay."""
     distinct = set(values)
-    for digits in range(3, 17):
-        found = [format(value, f".{digits}g") for value in values]
+    for digits in range(4, 18):
+        found = [_digits(float(value), digits) for value in values]
         if len(set(found)) == len(distinct):
-            return [_integral(text, value) for text, value in zip(found, values, strict=True)]
+            return found
     return [repr(float(value)) for value in values]
 
 
-def _integral(text: str, value: float) -> str:
-    """1234567 rather than 1.23e+06."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else text
+def _digits(value: float, digits: int) -> str:
+    size = abs(value)
+    if size >= 1e15 or 0 < size < 1e-4:
+        return format(value, f".{digits}g")
+    before = len(str(int(size)))
+    text = np.format_float_positional(value, precision=max(digits, before), fractional=False, trim="-")
+    text = text.removesuffix(".0")
+    return "0" if text == "-0" else text
 
 
 def times(ticks: Sequence[float], kind: Kind) -> list[str]:
