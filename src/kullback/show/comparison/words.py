@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 
 from kullback.result.comparison import Cell, Column
 from kullback.show.text import percents, trimmed, visible
 
 _ENDS = re.compile(r"[\[(](.+), (.+)[\])]", re.DOTALL)
+SLIGHT = 0.01  # share of a column's KL below which a cell does not interrupt its neighbours
 _STATES = {"missing": "missing", "nan": "NaN", "inf": "+∞", "-inf": "−∞", "empty": "empty text", "other": "other values"}
 
 
@@ -19,15 +21,26 @@ def is_state(cell: Cell) -> bool:
 
 
 def position(cell: Cell) -> float | None:
-    """Where a bin starts, or a number lies; None for what has no place on an axis."""
+    """Where a bin starts, or a number or moment lies; None for what has no place on an axis."""
     if cell.kind == "bin":
         return cell.low if cell.low is not None else float("-inf")
     if cell.kind != "value":
         return None
+    for read in (float, _moment):
+        try:
+            return read(cell.label)
+        except ValueError:
+            continue
+    return None
+
+
+def _moment(text: str) -> float:
+    """A date, moment or time of day in seconds."""
     try:
-        return float(cell.label)
+        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
     except ValueError:
-        return None
+        clock = time.fromisoformat(text)
+        return clock.hour * 3600 + clock.minute * 60 + clock.second + clock.microsecond / 1e6
 
 
 def in_order(column: Column) -> list[Cell]:
@@ -44,12 +57,28 @@ def in_order(column: Column) -> list[Cell]:
 def ends(cell: Cell) -> tuple[str, str]:
     """The two ends of a bin as its label writes them."""
     match = _ENDS.fullmatch(cell.label)
-    if match:
-        return visible(match[1]), visible(match[2])
     if cell.kind == "bin":
-        low, high = cell.low, cell.high
-        return ("−∞" if low is None else trimmed(low)), ("∞" if high is None else trimmed(high))
-    return visible(cell.label), visible(cell.label)
+        low, high = match.groups() if match else ("", "")
+        return _end(low, cell.low, "−∞"), _end(high, cell.high, "∞")
+    text = _value(cell)
+    return text, text
+
+
+def _end(text: str, value: float | None, none: str) -> str:
+    """The end of a bin in the words of its label, unless they are hard to read (1.05e+03, 50.000000000000007)."""
+    hard = ("e+" in text and value is not None and abs(value) < 1e9) or re.fullmatch(r"-?\d+\.\d{7,}", text)
+    if text and not hard:
+        return visible(text)
+    return none if value is None else f"{value:.6g}" if text else trimmed(value)
+
+
+def _value(cell: Cell, *, limit: int = 40) -> str:
+    """A value with a cell of its own; a number in few digits, without marks for thousands: it may be a year."""
+    try:
+        value = float(cell.label)
+    except ValueError:
+        return visible(cell.label, limit=limit)
+    return cell.label if value.is_integer() or not abs(value) < float("inf") else f"{value:.6g}"
 
 
 def label(cell: Cell, kind: str, *, limit: int = 200) -> str:
@@ -59,8 +88,10 @@ def label(cell: Cell, kind: str, *, limit: int = 200) -> str:
     if cell.kind == "bin":
         low, high = ends(cell)
         return f"{low} to {high}"
+    if kind != "categorical":
+        return _value(cell, limit=limit)
     text = visible(cell.label, limit=limit)
-    return f"“{text}”" if kind == "categorical" and (not text or text != text.strip()) else text
+    return text if text and text == text.strip() else f"“{text}”"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,43 +118,60 @@ def shares(column: Column, cell: Cell) -> tuple[float, float]:
 
 def _gather(column: Column, cells: Iterable[Cell], *, first: bool = False, last: bool = False) -> Driver:
     cells = tuple(cells)
-    both = [shares(column, cell) for cell in cells]
-    total = sum(cell.contribution for cell in cells)
-    return Driver(cells, total, sum(r for r, _ in both), sum(c for _, c in both), first, last)
+    reference = sum(cell.reference for cell in cells) / max(1, column.rows.reference)
+    current = sum(cell.current for cell in cells) / max(1, column.rows.current)
+    return Driver(cells, sum(cell.contribution for cell in cells), reference, current, first, last)
 
 
 def drivers(column: Column) -> list[Driver]:
     """What moved the column, the largest first: neighbouring bins that changed the same way count as one."""
     line = in_order(column)
     found = [_gather(column, [cell]) for cell in column.cells if not line or is_state(cell)]
+    ways = _directions(column, line)
     start = 0
     for stop in range(1, len(line) + 1):
-        if stop == len(line) or _direction(column, line[stop]) != _direction(column, line[start]):
+        if stop == len(line) or ways[stop] != ways[start]:
             found.append(_gather(column, line[start:stop], first=start == 0, last=stop == len(line)))
             start = stop
     return sorted(found, key=lambda driver: -driver.contribution)
 
 
-def _direction(column: Column, cell: Cell) -> int:
-    r, c = shares(column, cell)
-    return (c > r) - (c < r)
+def _directions(column: Column, line: list[Cell]) -> list[int]:
+    """More (1) or fewer (-1) of each cell; cells that contribute next to nothing do not interrupt their neighbours."""
+    rises = [c - r for r, c in (shares(column, cell) for cell in line)]
+    ways = [
+        0 if cell.contribution < SLIGHT * column.kl_smoothed else (rise > 0) - (rise < 0)
+        for cell, rise in zip(line, rises, strict=True)
+    ]
+    told = [i for i, way in enumerate(ways) if way]
+    if not told:
+        return [1] * len(line)
+    for left, right in zip([None, *told], [*told, None], strict=True):
+        start, stop = (0 if left is None else left + 1), (len(line) if right is None else right)
+        before, after = ways[told[0] if left is None else left], ways[told[-1] if right is None else right]
+        # Where more turns into fewer among such cells, the turn is put where it fits them best.
+        turns = range(start, stop + 1)
+        turn = max(turns, key=lambda k: sum(rises[start:k]) * before + sum(rises[k:stop]) * after)
+        ways[start:stop] = [before] * (turn - start) + [after] * (stop - turn)
+    return ways
 
 
-def where(driver: Driver, kind: str) -> str:
-    """`below 20`, `from 60 to 72`, `'UA'`."""
+def where(driver: Driver, kind: str, *, quoted: bool = True) -> str:
+    """`below 20`, `from 60 to 72`, `'UA'`; in a table, where it stands alone, a category needs no quotes."""
     low, high = driver.cells[0], driver.cells[-1]
     if is_state(low):
         return _STATES[low.kind]
-    if low.kind != "bin" or high.kind != "bin":
-        if low is not high:
-            return f"from {label(low, kind, limit=40)} to {label(high, kind, limit=40)}"
-        text = visible(low.label, limit=60)
-        return f"'{text}'" if kind == "categorical" else text
+    if low is high and low.kind == "value":
+        if kind != "categorical":
+            return _value(low, limit=60)
+        return f"'{visible(low.label, limit=60)}'" if quoted else label(low, kind, limit=60)
     if driver.first and driver.last:
         return "all values"
-    if driver.first:
+    if driver.first and high.kind == "bin":
         return f"below {ends(high)[1]}"
-    if driver.last:
+    if driver.first and low.kind == "bin":
+        return f"up to {ends(high)[1]}"
+    if driver.last and high.kind == "bin":
         return f"from {ends(low)[0]} up"
     return f"from {ends(low)[0]} to {ends(high)[1]}"
 
@@ -147,7 +195,8 @@ def in_words(column: Column) -> str:
         said = f"new: {place}"
     else:
         said = f"{'more' if top.more else 'fewer'} {place}"
-    return f"{said} ({before} → {after})"
+    said = f"{said} ({before} → {after})"
+    return said if top.contribution > 0.1 * column.kl_smoothed else f"many small changes · {said}"
 
 
 def sides(column: Column) -> tuple[float, float]:
