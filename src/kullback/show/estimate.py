@@ -50,7 +50,9 @@ def terminal(result: Estimate) -> Any:
     scale = _scale(result)
     if scale:
         line = Text(" ").append("0 " if scale[0] == 0 else "", "dim")
-        line.append(interval_bar(result.low, result.value, result.high, start=scale[0], stop=scale[1], width=48), "#e07b1a")
+        line.append(
+            interval_bar(result.low, result.value, result.high, start=scale[0], stop=scale[1], width=48), "#e07b1a"
+        )
         lines.append(line)
     lines.append(Text(" ").append(f"{words.visible(result.method)}, n = {said['n']}", "dim"))
     lines += [Text(" ").append(words.visible(note), "dim") for note in result.notes]
@@ -61,7 +63,9 @@ def _values(result: Estimate) -> dict[str, Any]:
     scale = _scale(result)
     bar = None
     if scale:
-        places = [round(500 * (x - scale[0]) / (scale[1] - scale[0])) for x in (result.low, result.value, result.high, 0.0)]
+        places = [
+            round(500 * (x - scale[0]) / (scale[1] - scale[0])) for x in (result.low, result.value, result.high, 0.0)
+        ]
         bar = dict(zip(("low", "value", "high", "zero"), places, strict=True))
     return {"result": result, "said": _words(result), "bar": bar}
 

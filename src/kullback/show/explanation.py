@@ -81,7 +81,9 @@ def terminal(result: Explanation, *, top: int = MOST) -> Any:
 
     lines = [
         Text(" ").append(f"KL(P‖Q) {words.number(result.value, digits=4)} {result.unit}", "bold"),
-        Text(" ").append(" ".join(f"{sign} {s} {v}" for sign, (s, v, _) in zip("=+=", _identity(result), strict=True))[2:], "dim"),
+        Text(" ").append(
+            " ".join(f"{sign} {s} {v}" for sign, (s, v, _) in zip("=+=", _identity(result), strict=True))[2:], "dim"
+        ),
     ]
     if result.infinite is not None:
         lines.append(Text(" ").append(f"∞ {_why_infinite(result)}", "bold #e07b1a"))
@@ -156,7 +158,9 @@ def plot(result: Explanation, *, ax: Any = None, top: int = MOST) -> Any:
     parts, _ = _parts(result, top)
     ax = figure.axes(ax, height=1.3 + 0.3 * max(1, len(parts)), width=6.5)
     finite = [part.contribution if math.isfinite(part.contribution) else 0.0 for part in parts]
-    colours = [figure.REFERENCE if part.sign == "▼" else figure.CURRENT if part.sign == "▲" else figure.QUIET for part in parts]
+    colours = [
+        figure.REFERENCE if part.sign == "▼" else figure.CURRENT if part.sign == "▲" else figure.QUIET for part in parts
+    ]
     places = list(range(len(parts)))
     ax.barh(places, finite, height=0.62, color=colours)
     ax.set_yticks(places, [figure.literal(words.visible(part.label, limit=30)) for part in parts])

@@ -6,7 +6,7 @@ from typing import Any
 
 from kullback.result.comparison import Comparison
 from kullback.show import figure
-from kullback.show.comparison.words import in_words, sides
+from kullback.show.comparison.drivers import in_words, sides
 from kullback.show.text import name, plural
 
 MOST = 30  # bars that can still be read

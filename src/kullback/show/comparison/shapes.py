@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kullback.result.comparison import Cell, Column
 from kullback.show import ticks
-from kullback.show.comparison.words import in_order, label, position, shares
+from kullback.show.comparison.cells import in_order, label, position, shares
 from kullback.show.text import percent, visible
 
 FINEST = 64  # no bar is narrower than the axis divided by this
@@ -86,10 +87,16 @@ def _spans(column: Column, cells: list[Cell]) -> list[_Span]:
 
 
 def _places(column: Column, cells: list[Cell]) -> list[tuple[float, float]]:
-    """Where each cell lies: a bin between its ends, a value half-way to the values beside it, as far as bins leave room."""
+    """Where each cell lies: a bin between its ends, a value half-way to those beside it, as far as bins leave room."""
     points = [position(cell) or 0.0 for cell in cells]
     values = [point for point, cell in zip(points, cells, strict=True) if cell.kind == "value"]
-    reach = min((b - a for a, b in zip(values, values[1:], strict=False) if b > a), default=1.0 if len(values) == len(cells) else 0.0) / 2
+    reach = (
+        min(
+            (b - a for a, b in pairwise(values) if b > a),
+            default=1.0 if len(values) == len(cells) else 0.0,
+        )
+        / 2
+    )
     placed: list[tuple[float, float]] = []
     for i, (cell, point) in enumerate(zip(cells, points, strict=True)):
         if cell.kind == "bin":
@@ -110,7 +117,10 @@ def _ends(column: Column, cell: Cell) -> tuple[float, float]:
 def _trim(spans: list[_Span]) -> tuple[float, float, int, int]:
     """Leave out thin tails, but only where the axis becomes much shorter by it."""
     first, last = 0, len(spans) - 1
-    while first < last and max(sum(s.reference for s in spans[: first + 1]), sum(s.current for s in spans[: first + 1])) <= TAIL:
+    while (
+        first < last
+        and max(sum(s.reference for s in spans[: first + 1]), sum(s.current for s in spans[: first + 1])) <= TAIL
+    ):
         first += 1
     while last > first and max(sum(s.reference for s in spans[last:]), sum(s.current for s in spans[last:])) <= TAIL:
         last -= 1

@@ -51,7 +51,7 @@ def _outline(bars: Sequence[tuple[int, int, int]], base: int) -> str:
 
 
 def sparkline(drawn: Profile | None, found: Sequence[Row]) -> dict[str, str]:
-    """Both distributions as outlines in WIDTH by HEIGHT: densities, or shares of the largest categories side by side."""
+    """Both distributions as outlines in WIDTH by HEIGHT: densities, or shares of the largest categories."""
     if drawn is not None:
         places = [_across(drawn, b.low, b.high) for b in drawn.bars]
         heights = [(b.reference, b.current) for b in drawn.bars]
@@ -86,7 +86,7 @@ def densities(drawn: Profile) -> dict[str, Any]:
             if right > left:
                 bars.append((left, right, middle + sign * round(STRIP * getattr(b, side) / top)))
         strips[side] = _outline(bars, middle)
-    marks = [(*_across(drawn, x), text) for x, text in drawn.ticks]
+    marks = [(_across(drawn, x)[0], text) for x, text in drawn.ticks]
     return {**strips, "marks": _apart(marks), "beyond": " and ".join(drawn.beyond)}
 
 
@@ -115,5 +115,14 @@ def shares_of(found: Sequence[Row], *, beside_axis: bool) -> list[dict[str, Any]
         alone = row.together == 1
         r, c = (round(270 * share / top) if alone else 0 for share in (row.reference, row.current))
         words = "" if alone and not beside_axis else "{} → {}".format(*percents(row.reference, row.current))
-        drawn.append({"label": row.label, "y": 20 * i, "r": r, "c": c, "text": words, "x": 146 + max(r, c) + (8 if max(r, c) else 0)})
+        drawn.append(
+            {
+                "label": row.label,
+                "y": 20 * i,
+                "r": r,
+                "c": c,
+                "text": words,
+                "x": 146 + max(r, c) + (8 if max(r, c) else 0),
+            }
+        )
     return drawn

@@ -1,97 +1,16 @@
-"""What a column's cells say, in words: which values, more or fewer, from which share to which."""
+"""What moved a column, in words: which values, more or fewer, from which share to which."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 
 from kullback.result.comparison import Cell, Column
-from kullback.show.text import percents, trimmed, visible
+from kullback.show.comparison.cells import STATES, ends, in_order, is_state, label, shares, value
+from kullback.show.text import percents, visible
 
-_ENDS = re.compile(r"[\[(](.+), (.+)[\])]", re.DOTALL)
 SLIGHT = 0.01  # share of a column's KL below which a cell does not interrupt its neighbours
-_STATES = {"missing": "missing", "nan": "NaN", "inf": "+∞", "-inf": "−∞", "empty": "empty text", "other": "other values"}
-
-
-def is_state(cell: Cell) -> bool:
-    """Whether the cell stands outside the values: missing, NaN, ±inf, empty or all the others."""
-    return cell.kind in _STATES
-
-
-def position(cell: Cell) -> float | None:
-    """Where a bin starts, or a number or moment lies; None for what has no place on an axis."""
-    if cell.kind == "bin":
-        return cell.low if cell.low is not None else float("-inf")
-    if cell.kind != "value":
-        return None
-    for read in (float, _moment):
-        try:
-            return read(cell.label)
-        except ValueError:
-            continue
-    return None
-
-
-def _moment(text: str) -> float:
-    """A date, moment or time of day in seconds."""
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        clock = time.fromisoformat(text)
-        return clock.hour * 3600 + clock.minute * 60 + clock.second + clock.microsecond / 1e6
-
-
-def in_order(column: Column) -> list[Cell]:
-    """The cells of values of an ordered column from low to high; empty where the column has no order."""
-    if column.kind not in ("numeric", "datetime"):
-        return []
-    cells = [cell for cell in column.cells if not is_state(cell)]
-    places = [position(cell) for cell in cells]
-    if any(place is None for place in places):
-        return cells if column.kind == "datetime" else []  # moments with cells of their own come in their order
-    return [cell for _, cell in sorted(zip(places, cells, strict=True), key=lambda pair: pair[0] or 0.0)]
-
-
-def ends(cell: Cell) -> tuple[str, str]:
-    """The two ends of a bin as its label writes them."""
-    match = _ENDS.fullmatch(cell.label)
-    if cell.kind == "bin":
-        low, high = match.groups() if match else ("", "")
-        return _end(low, cell.low, "−∞"), _end(high, cell.high, "∞")
-    text = _value(cell)
-    return text, text
-
-
-def _end(text: str, value: float | None, none: str) -> str:
-    """The end of a bin in the words of its label, unless they are hard to read (1.05e+03, 50.000000000000007)."""
-    hard = ("e+" in text and value is not None and abs(value) < 1e9) or re.fullmatch(r"-?\d+\.\d{7,}", text)
-    if text and not hard:
-        return visible(text)
-    return none if value is None else f"{value:.6g}" if text else trimmed(value)
-
-
-def _value(cell: Cell, *, limit: int = 40) -> str:
-    """A value with a cell of its own; a number in few digits, without marks for thousands: it may be a year."""
-    try:
-        value = float(cell.label)
-    except ValueError:
-        return visible(cell.label, limit=limit)
-    return cell.label if value.is_integer() or not abs(value) < float("inf") else f"{value:.6g}"
-
-
-def label(cell: Cell, kind: str, *, limit: int = 200) -> str:
-    """The name of a cell in a table."""
-    if is_state(cell):
-        return f"({_STATES[cell.kind]})"
-    if cell.kind == "bin":
-        low, high = ends(cell)
-        return f"{low} to {high}"
-    if kind != "categorical":
-        return _value(cell, limit=limit)
-    text = visible(cell.label, limit=limit)
-    return text if text and text == text.strip() else f"“{text}”"
+SMALL = 0.1  # share of a column's KL below which its top driver does not tell the story
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +28,6 @@ class Driver:
     def more(self) -> bool:
         """Whether the current side has a larger share."""
         return self.current > self.reference
-
-
-def shares(column: Column, cell: Cell) -> tuple[float, float]:
-    """The cell's share of the rows on each side."""
-    return cell.reference / max(1, column.rows.reference), cell.current / max(1, column.rows.current)
 
 
 def _gather(column: Column, cells: Iterable[Cell], *, first: bool = False, last: bool = False) -> Driver:
@@ -160,10 +74,10 @@ def where(driver: Driver, kind: str, *, quoted: bool = True) -> str:
     """`below 20`, `from 60 to 72`, `'UA'`; in a table, where it stands alone, a category needs no quotes."""
     low, high = driver.cells[0], driver.cells[-1]
     if is_state(low):
-        return _STATES[low.kind]
+        return STATES[low.kind]
     if low is high and low.kind == "value":
         if kind != "categorical":
-            return _value(low, limit=60)
+            return value(low, limit=60)
         return f"'{visible(low.label, limit=60)}'" if quoted else label(low, kind, limit=60)
     if driver.first and driver.last:
         return "all values"
@@ -196,7 +110,7 @@ def in_words(column: Column) -> str:
     else:
         said = f"{'more' if top.more else 'fewer'} {place}"
     said = f"{said} ({before} → {after})"
-    return said if top.contribution > 0.1 * column.kl_smoothed else f"many small changes · {said}"
+    return said if top.contribution > SMALL * column.kl_smoothed else f"many small changes · {said}"
 
 
 def sides(column: Column) -> tuple[float, float]:
