@@ -189,7 +189,7 @@ def _database(file: str, table: str, label: str, side: str, session: Session) ->
     # A view finds the tables that it names only at home, and is computed once.
     with plainly(f"{side}: {label} cannot be read"):
         session.connection.execute(f"DETACH {alias}")
-        return _relation(session.beside(absolute).sql(f"FROM {sql}"), label, side, session)  # noqa: S608  as above
+        return _relation(session.beside(absolute).sql(f"FROM {sql}"), label, side, session)
 
 
 def _quoted(text: str) -> str:
@@ -217,7 +217,8 @@ def _object(given: Any, side: str, session: Session) -> Scan:
         return _relation(given, "DuckDB relation", side, session)
     arrow = sys.modules.get("pyarrow")
     if arrow is not None and isinstance(given, (arrow.Table, arrow.RecordBatch)):
-        return _register(arrow.table(given) if isinstance(given, arrow.RecordBatch) else given, kind, side, session)
+        data = arrow.Table.from_batches([given]) if isinstance(given, arrow.RecordBatch) else given
+        return _register(_no_halves(data), kind, side, session)
     if hasattr(given, "__arrow_c_stream__"):
         import pyarrow as pa
 
@@ -247,6 +248,14 @@ def _register(data: Any, label: str, side: str, session: Session, *, once: bool 
     # An attribute of a pandas frame may be one of its columns: Arrow's objects are told by their class.
     names = data.schema.names if type(data).__module__.startswith("pyarrow") else list(data.columns)
     return Scan(label, f"{side}_data", once=once, names=tuple(names))
+
+
+def _no_halves(table: Any) -> Any:
+    """Numbers in 16 bits as 32: the engine has no such type."""
+    import pyarrow as pa
+
+    fields = [field.with_type(pa.float32()) if field.type == pa.float16() else field for field in table.schema]
+    return table if table.schema.equals(pa.schema(fields)) else table.cast(pa.schema(fields))
 
 
 def _plain_pandas(frame: Any, side: str) -> Any:
