@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from kullback.result.comparison import Comparison as Comparison
     from kullback.result.estimate import Estimate as Estimate
     from kullback.result.explanation import Explanation as Explanation
+    from kullback.tables.compare import compare as compare
     from kullback.verbs import cross_entropy as cross_entropy
     from kullback.verbs import entropy as entropy
     from kullback.verbs import explain as explain
@@ -102,6 +103,7 @@ _PUBLIC = {
     "bounds": "measures.inequalities",
     "interpret": "measures.inequalities",
     "Reading": "measures.inequalities",
+    "compare": "tables.compare",
     "Estimate": "result.estimate",
     "Explanation": "result.explanation",
     "Comparison": "result.comparison",
