@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kullback.cli import compare
+from kullback.cli import compare, explain, laws
 
 app = typer.Typer(
     name="kullback",
@@ -39,6 +39,8 @@ def options(
 
 
 app.command("compare")(compare.compare)
+app.command("explain")(explain.explain)
+app.command("laws")(laws.laws)
 
 
 def main() -> None:
