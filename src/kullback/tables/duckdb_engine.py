@@ -15,7 +15,7 @@ from kullback.tables.counts import SIDES, Binned, Field, Floats, Pair, Question,
 from kullback.tables.session import Session, plainly
 from kullback.tables.sources import Scan, open_source
 
-SAMPLED_COLUMNS = 16  # at a time: 16 columns × 50,000 rows × 8 bytes stay small beside any memory limit
+SAMPLED_COLUMNS = 16  # at a time: 16 columns × 25,000 rows × 8 bytes stay small beside any memory limit
 COUNTED_DIRECTLY = 4096  # whole numbers of a smaller range than this are grouped by their value
 LONGEST_LABEL = 1000  # characters of a value that are kept
 
