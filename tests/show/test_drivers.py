@@ -67,8 +67,10 @@ def test_many_small_changes_are_called_so():
 
 def test_all_values_becoming_fewer_is_said_as_more_missing():
     x = np.arange(1000.0)
-    y = np.where(np.arange(1000) % 3 == 0, np.nan, x)
-    assert in_words(numeric("x", x, y)) == "new: missing (0 % → 33 %)"
+    x, y = (np.where(np.arange(1000) % 20 < filled, x, np.nan) for filled in (5, 3))
+    made = numeric("x", x, y)
+    assert drivers(made)[0].cells[0].kind == "bin"
+    assert in_words(made) == "more missing (75 % → 85 %)"
 
 
 def test_ends_and_labels():
