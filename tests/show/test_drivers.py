@@ -96,3 +96,18 @@ def test_order_of_moments_and_shares():
     made = column("x", "datetime", cells)
     assert [cell.label for cell in in_order(made)] == ["2013-01-01", "2013-02-01 12:30", "2013-03-01"]
     assert shares(made, made.cells[0]) == (1 / 3, 1 / 3)
+
+
+def test_many_cells_that_are_each_slight_are_not_swallowed_by_their_neighbours():
+    x, y = [float(i % 17) for i in range(900)], [float(i % 23) for i in range(900)]
+    assert in_words(numeric("x", x, y)) == "new: from 17 to 22 (0 % → 26 %)"
+    assert in_words(binned([(1000, 990)] * 5 + [(0, 50)])) == "new: from 5 up (0 % → 1 %)"
+
+
+@given(counts)
+def test_no_driver_is_a_whole_that_stays_the_same(pairs):
+    made = binned(pairs)
+    if made.kl > 0 and len(made.cells) > 1:
+        said = in_words(made)
+        assert said
+        assert "all values" not in said
