@@ -17,14 +17,9 @@ def check(form: Any, x: Array, name: str, axis: int, xp: Namespace) -> None:
     """Raise InvalidDistribution, naming the first bad index, unless `x` can be what `form` says it is."""
     if hasattr(x, "detach"):
         x = x.detach()
-    if isinstance(form, Logits):
-        _check_logits(x, name, axis, xp)
-    elif isinstance(form, LogProbs):
-        _check_log_probs(x, name, axis, xp)
-    elif isinstance(form, Counts):
-        _check_counts(x, name, axis, xp)
-    else:
-        _check_probs(x, name, axis, xp)
+    look = {Logits: _check_logits, LogProbs: _check_log_probs, Counts: _check_counts}.get(type(form), _check_probs)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows or is NaN is refused below, in words
+        look(x, name, axis, xp)
 
 
 def tolerance(x: Array, axis: int, xp: Namespace) -> float:
