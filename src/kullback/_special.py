@@ -129,6 +129,8 @@ GAMMA_SHIFT = 10
 
 def log_ratio(x: Array, y: Array, *, xp: Namespace) -> Array:
     """log(x/y) for x, y > 0: exact when they are close, finite when x/y leaves the range of floats."""
+    if (plain := getattr(xp, "plain", None)) is not None:
+        return plain.log_ratio(x, y)
     s = (x - y) / y
     near = (s > -0.5) & (s < 1.0)
     ratio = x / y
@@ -140,6 +142,8 @@ def log_ratio(x: Array, y: Array, *, xp: Namespace) -> Array:
 
 def psi_ratio(x: Array, y: Array, h: Array | None = None, *, xp: Namespace) -> Array:
     """ψ(y/x − 1) = h/x − log(y/x) ≥ 0, h = y − x, for x > 0, y ≥ 0; give h where it is known exactly."""
+    if (plain := getattr(xp, "plain", None)) is not None:
+        return plain.psi_ratio(x, y, h)
     s = ((y - x) if h is None else h) / x
     near = (s > PSI_LOW) & (s < PSI_HIGH)
     zero = xp.zeros_like(s)
@@ -169,6 +173,9 @@ def gamma_bregman(a: Array, c: Array, h: Array | None = None, *, xp: Namespace) 
 
 def gamma_shifted(a: Array, c: Array, h: Array, *, xp: Namespace) -> tuple[Array, Array, Array]:
     """Σ_{k < 10} ψ((c+k)/(a+k) − 1), a + 10, c + 10 where a or c is below GAMMA_SHIFT; 0, a, c elsewhere; h = c − a."""
+    if (plain := getattr(xp, "plain", None)) is not None:
+        up, low, high = plain.gamma_shifted(a, c, h)
+        return up, low, high
     small = (a < GAMMA_SHIFT) | (c < GAMMA_SHIFT)
     zero = xp.zeros_like(h)
     one = xp.ones_like(h)
@@ -189,6 +196,8 @@ def gamma_rest(a: Array, c: Array, h: Array, *, xp: Namespace) -> Array:
 
     c⁻ⁿ − a⁻ⁿ + n·h·a⁻ⁿ⁻¹ = h²/(ac) · Pₙ with Pₙ = Σⱼ j·a⁻ʲ·c^{j−n}, in which nothing cancels.
     """
+    if (plain := getattr(xp, "plain", None)) is not None:
+        return plain.gamma_rest(a, c, h)
     p, u = 1.0 / a, 1.0 / c
     total, polynomial, power = 0.0, 0.0, 1.0
     for n in range(1, 2 * len(_STIRLING)):

@@ -59,7 +59,7 @@ _FILES = {
 }
 _PUBLIC = {name: file for file, names in _FILES.items() for name in names}
 
-__all__ = sorted(_PUBLIC)  # noqa: PLE0605
+__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Distributions of other libraries, looked at without importing any: exact types only, the unknown by its log-density."""
+"""Distributions of other libraries, looked at without importing any: exact types only, else by log-density."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def _moved(base: Any, loc: Any, scale: Any = 1.0) -> Any:
     return base if still else Affine(base, loc, scale)
 
 
-# The scale stays a scale (and is not turned into a rate) so that two that are close keep the digits of their difference.
+# The scale stays a scale (and is not turned into a rate): two that are close keep the digits of their difference.
 _CONTINUOUS: dict[str, Callable[..., Any]] = {
     "norm": lambda loc, scale: normal.Normal(loc, scale),
     "lognorm": lambda s, loc, scale: _moved(normal.LogNormal(np.log(scale), s), loc),
@@ -115,16 +115,25 @@ def adapted(x: Any) -> Family | None:
             arguments = [np.asarray(a, dtype=float)[()] for a in (*shapes, loc, *(() if discrete_ else (scale,)))]
             found: Family = build(*arguments)
             return found
-        return _foreign(x, x.logpmf if discrete_ else x.logpdf, x.support(), lambda r, s: x.rvs(size=s, random_state=r), whole=discrete_)
+        return _foreign(
+            x,
+            x.logpmf if discrete_ else x.logpdf,
+            x.support(),
+            lambda r, s: x.rvs(size=s, random_state=r),
+            whole=discrete_,
+        )
     built = _multivariate().get(type(x))
     if built is not None:
-        return built(x)
+        known: Family = built(x)
+        return known
     if type(x) is getattr(stats, "Normal", None):
         return normal.Normal(x.mu, x.sigma)
     if type(x) is getattr(stats, "Uniform", None):
         return interval.Uniform(x.a, x.b)
     if type(x) is getattr(stats, "Mixture", None):
-        return Mixture(np.asarray(x.weights, dtype=float), tuple(adapted(c) for c in x.components))
+        return Mixture(
+            np.asarray(x.weights, dtype=float), tuple(part for c in x.components if (part := adapted(c)) is not None)
+        )
     if hasattr(x, "logpdf") and hasattr(x, "support") and hasattr(x, "sample"):
         return _foreign(x, x.logpdf, x.support(), lambda r, s: x.sample(s, rng=r), whole=False)
     return None

@@ -53,23 +53,23 @@ NAMED: dict[str, tuple[Any, tuple[str, ...]]] = {
 
 @functools.cache
 def _types() -> dict[type, Callable[[Any], Any]]:
-    import torch.distributions as D
+    from torch import distributions
 
     found: dict[type, Callable[[Any], Any]] = {}
     for name, (cls, parameters) in NAMED.items():
-        if hasattr(D, name):
-            found[getattr(D, name)] = functools.partial(_build, cls, parameters)
-    found[D.Bernoulli] = _bernoulli
-    found[D.Geometric] = lambda d: discrete.Geometric(d.probs)
-    found[D.ContinuousBernoulli] = lambda d: ContinuousBernoulli(d.probs)
-    found[D.Binomial] = lambda d: discrete.Binomial(d.total_count, d.probs)
-    found[D.NegativeBinomial] = lambda d: discrete.NegativeBinomial(d.total_count, d.probs)
-    found[D.Categorical] = _categorical
-    found[D.OneHotCategorical] = lambda d: _categorical(d._categorical)
-    found[D.Multinomial] = _multinomial
-    found[D.Independent] = _independent
-    found[D.MixtureSameFamily] = _mixture
-    found[D.TransformedDistribution] = _transformed
+        if hasattr(distributions, name):
+            found[getattr(distributions, name)] = functools.partial(_build, cls, parameters)
+    found[distributions.Bernoulli] = _bernoulli
+    found[distributions.Geometric] = lambda d: discrete.Geometric(d.probs)
+    found[distributions.ContinuousBernoulli] = lambda d: ContinuousBernoulli(d.probs)
+    found[distributions.Binomial] = lambda d: discrete.Binomial(d.total_count, d.probs)
+    found[distributions.NegativeBinomial] = lambda d: discrete.NegativeBinomial(d.total_count, d.probs)
+    found[distributions.Categorical] = _categorical
+    found[distributions.OneHotCategorical] = lambda d: _categorical(d._categorical)
+    found[distributions.Multinomial] = _multinomial
+    found[distributions.Independent] = _independent
+    found[distributions.MixtureSameFamily] = _mixture
+    found[distributions.TransformedDistribution] = _transformed
     return found
 
 
@@ -131,12 +131,12 @@ def _mixture(d: Any) -> Family:
 
 def _transformed(d: Any) -> Family:
     """Affine maps and the maps that name a family; any other one-to-one map is kept as it is."""
-    import torch.distributions as D
+    from torch import distributions
 
     base = adapted(d.base_dist)
     flat: list[Any] = []
     for t in d.transforms:
-        flat += list(t.parts) if type(t) is D.ComposeTransform else [t]
+        flat += list(t.parts) if type(t) is distributions.ComposeTransform else [t]
     for i, t in enumerate(flat):
         following = _step(base, t)
         if following is None:
@@ -146,14 +146,19 @@ def _transformed(d: Any) -> Family:
 
 
 def _step(base: Any, t: Any) -> Any:
-    import torch.distributions as D
+    from torch import distributions
 
-    if type(t) is D.AffineTransform and isinstance(base, Line) and t.event_dim == 0 and bool(np.all(np.asarray(t.scale) > 0)):
+    if (
+        type(t) is distributions.AffineTransform
+        and isinstance(base, Line)
+        and t.event_dim == 0
+        and bool(np.all(np.asarray(t.scale) > 0))
+    ):
         return Affine(base, _parameter_of(t.loc), _parameter_of(t.scale))
     as_normal = _as_normal(base)
-    if type(t) is D.ExpTransform and as_normal is not None:
+    if type(t) is distributions.ExpTransform and as_normal is not None:
         return normal.LogNormal(*as_normal)
-    if type(t) is D.SigmoidTransform and as_normal is not None:
+    if type(t) is distributions.SigmoidTransform and as_normal is not None:
         return interval.LogitNormal(*as_normal)
     return None
 
@@ -172,7 +177,7 @@ def _parameter_of(x: Any) -> Any:
 
 @family
 class Pushed(Family):
-    """A law after maps that have no family of their own: KL needs the same one-to-one maps on both sides, or quadrature."""
+    """A law after maps that have no family of their own: KL needs the same maps on both sides, or quadrature."""
 
     wrapped: Any = dataclasses.field()
     base: Family = dataclasses.field()
@@ -239,8 +244,8 @@ def _foreign(d: Any) -> Family:
 
     if tuple(d.event_shape):
         msg = (
-            f"{type(d).__name__} is not known here and lives on a space of shape {tuple(d.event_shape)}; only laws on the "
-            "line can be integrated by their log_prob."
+            f"{type(d).__name__} is not known here and lives on a space of shape {tuple(d.event_shape)}; only "
+            "laws on the line can be integrated by their log_prob."
         )
         raise NoClosedForm(msg)
     low, high, whole = _edges(d)

@@ -1,15 +1,16 @@
 """What every family is: a frozen dataclass whose parameters were checked once, and what the engine asks of it.
 
-A family on the line is described by its standard variable y, x = loc + scale·y. Two questions are enough for every pair:
-what is log q as a sum of features of y (`_terms`), and what does p expect of each feature (`_expect`).
+A family on the line is described by its standard variable y, x = loc + scale·y. Two questions are enough for any
+pair: what is log q as a sum of features of y (`_terms`), and what does p expect of each feature (`_expect`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from kullback.families.namespace import is_concrete, namespace_of, to_host
 
 Array = Any
 Namespace = Any
+T = TypeVar("T")
 
 
 # ---- parameters ------------------------------------------------------------------------------------------------------
@@ -33,76 +35,97 @@ class Constraint:
     optional: bool = False
 
 
-def _parameter(constraint: Constraint, default: Any = dataclasses.MISSING) -> Any:
+def parameter(constraint: Constraint, *, default: Any = dataclasses.MISSING) -> Any:
+    """A field that holds numbers."""
     return dataclasses.field(default=default, metadata={"constraint": constraint})
 
 
 _INF = float("inf")
 
 
-def real(default: Any = dataclasses.MISSING) -> Any:
+def real(*, default: Any = dataclasses.MISSING) -> Any:
     """A finite number."""
-    return _parameter(Constraint("a finite number", lambda x: (x > -_INF) & (x < _INF)), default)
+    return parameter(Constraint("a finite number", lambda x: (x > -_INF) & (x < _INF)), default=default)
 
 
-def positive(default: Any = dataclasses.MISSING) -> Any:
+def positive(*, default: Any = dataclasses.MISSING) -> Any:
     """A finite number > 0."""
-    return _parameter(Constraint("a finite number > 0", lambda x: (x > 0) & (x < _INF)), default)
+    return parameter(Constraint("a finite number > 0", lambda x: (x > 0) & (x < _INF)), default=default)
 
 
 def non_negative(default: Any = dataclasses.MISSING) -> Any:
     """A finite number ≥ 0."""
-    return _parameter(Constraint("a finite number ≥ 0", lambda x: (x >= 0) & (x < _INF)), default)
+    return parameter(Constraint("a finite number ≥ 0", lambda x: (x >= 0) & (x < _INF)), default=default)
 
 
 def nonzero() -> Any:
     """A finite number that is not 0."""
-    return _parameter(Constraint("a finite number ≠ 0", lambda x: (x > -_INF) & (x < _INF) & (x != 0)))
+    return parameter(Constraint("a finite number ≠ 0", lambda x: (x > -_INF) & (x < _INF) & (x != 0)))
 
 
 def extended() -> Any:
     """A number or ±∞."""
-    return _parameter(Constraint("a number or ±inf", lambda x: x == x))  # noqa: PLR0124  NaN
+    return parameter(Constraint("a number or ±inf", lambda x: x == x))
 
 
 def greater_than(low: float) -> Any:
     """A finite number > low."""
-    return _parameter(Constraint(f"a finite number > {low:g}", lambda x: (x > low) & (x < _INF)))
+    return parameter(Constraint(f"a finite number > {low:g}", lambda x: (x > low) & (x < _INF)))
 
 
 def probability() -> Any:
     """A number in [0, 1]."""
-    return _parameter(Constraint("a probability in [0, 1]", lambda x: (x >= 0) & (x <= 1)))
+    return parameter(Constraint("a probability in [0, 1]", lambda x: (x >= 0) & (x <= 1)))
 
 
 def open_probability(*, upper_included: bool = False) -> Any:
     """A number in (0, 1), or (0, 1]."""
     if upper_included:
-        return _parameter(Constraint("a probability in (0, 1]", lambda x: (x > 0) & (x <= 1)))
-    return _parameter(Constraint("a probability in (0, 1)", lambda x: (x > 0) & (x < 1)))
+        return parameter(Constraint("a probability in (0, 1]", lambda x: (x > 0) & (x <= 1)))
+    return parameter(Constraint("a probability in (0, 1)", lambda x: (x > 0) & (x < 1)))
 
 
 def whole(low: int = 0) -> Any:
     """A whole number ≥ low."""
-    return _parameter(Constraint(f"a whole number ≥ {low}", lambda x: (x >= low) & (x < 2**53) & (x % 1 == 0)))
+    return parameter(Constraint(f"a whole number ≥ {low}", lambda x: (x >= low) & (x < 2**53) & (x % 1 == 0)))
 
 
 def positive_vector() -> Any:
     """Finite numbers > 0 along the last axis."""
-    return _parameter(Constraint("finite numbers > 0", lambda x: (x > 0) & (x < _INF), 1))
+    return parameter(Constraint("finite numbers > 0", lambda x: (x > 0) & (x < _INF), 1))
 
 
 def real_vector() -> Any:
     """Finite numbers along the last axis."""
-    return _parameter(Constraint("finite numbers", lambda x: (x > -_INF) & (x < _INF), 1))
+    return parameter(Constraint("finite numbers", lambda x: (x > -_INF) & (x < _INF), 1))
 
 
 def real_matrix() -> Any:
     """Finite numbers along the last two axes."""
-    return _parameter(Constraint("finite numbers", lambda x: (x > -_INF) & (x < _INF), 2))
+    return parameter(Constraint("finite numbers", lambda x: (x > -_INF) & (x < _INF), 2))
 
 
-def family(cls: Any) -> Any:
+@dataclass_transform(
+    frozen_default=True,
+    eq_default=False,
+    field_specifiers=(
+        dataclasses.field,
+        parameter,
+        real,
+        positive,
+        non_negative,
+        nonzero,
+        extended,
+        greater_than,
+        probability,
+        open_probability,
+        whole,
+        positive_vector,
+        real_vector,
+        real_matrix,
+    ),
+)
+def family(cls: type[T]) -> type[T]:
     """The dataclass that every family is: frozen, slotted, compared by identity (its parameters may be arrays)."""
     return dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
 
@@ -169,6 +192,12 @@ def shape_of(value: Any) -> tuple[int, ...]:
     return () if isinstance(value, (float, int)) else tuple(value.shape)
 
 
+@functools.cache
+def spec(cls: type) -> tuple[tuple[str, Constraint | None], ...]:
+    """The fields of a family: their names, and the constraints of those that are parameters."""
+    return tuple((f.name, f.metadata.get("constraint")) for f in dataclasses.fields(cls))
+
+
 # ---- families --------------------------------------------------------------------------------------------------------
 
 
@@ -182,13 +211,12 @@ class Family(ABC):
     def __post_init__(self) -> None:
         """Parse once: a bad parameter is refused where it is given, by its name."""
         name = type(self).__name__
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            constraint = field.metadata.get("constraint")
-            if constraint is not None and not (constraint.optional and getattr(self, field.name) is None):
-                where = f"{name}.{field.name}"
-                value = _array(getattr(self, field.name), where)
+        for field, constraint in spec(type(self)):
+            if constraint is not None and not (constraint.optional and getattr(self, field) is None):
+                where = f"{name}.{field}"
+                value = _array(getattr(self, field), where)
                 _check(value, constraint, where)
-                object.__setattr__(self, field.name, value)
+                object.__setattr__(self, field, value)
         self._check_together()
         try:
             _ = self.batch_shape
@@ -198,7 +226,7 @@ class Family(ABC):
             raise InvalidDistribution(msg) from None
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self))  # type: ignore[arg-type]
+        inside = ", ".join(f"{name}={getattr(self, name)!r}" for name, _ in spec(type(self)))
         return f"{type(self).__name__}({inside})"
 
     def _check_together(self) -> None:  # noqa: B027  most families have nothing to add
@@ -206,19 +234,16 @@ class Family(ABC):
 
     def _arrays(self) -> dict[str, Any]:
         """The parameters that are numbers, by name."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {
-            f.name: getattr(self, f.name)
-            for f in fields
-            if "constraint" in f.metadata and getattr(self, f.name) is not None
-        }
+        given = {name: getattr(self, name) for name, constraint in spec(type(self)) if constraint is not None}
+        return {name: value for name, value in given.items() if value is not None}
 
     def _parts(self) -> tuple[Family, ...]:
         """The families that this one is made of."""
         return ()
 
     def _leaves(self) -> list[Any]:
-        own = list(self._arrays().values())
+        own = [getattr(self, name) for name, constraint in spec(type(self)) if constraint is not None]
+        own = [value for value in own if value is not None]
         for part in self._parts():
             own += part._leaves()
         return own
@@ -226,49 +251,47 @@ class Family(ABC):
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The broadcast shape of the parameters."""
-        constraints = {f.name: f.metadata["constraint"] for f in dataclasses.fields(self) if "constraint" in f.metadata}  # type: ignore[arg-type]
         shapes = []
-        for name, value in self._arrays().items():
-            shape, dims = shape_of(value), constraints[name].event_dims
-            shapes.append(shape[: len(shape) - dims])
-        if not any(shapes):
-            return ()
-        return tuple(np.broadcast_shapes(*shapes))
+        for name, constraint in spec(type(self)):
+            value = getattr(self, name)
+            if constraint is None or value is None or isinstance(value, float):
+                continue
+            shapes.append(tuple(value.shape)[: len(value.shape) - constraint.event_dims])
+        return tuple(np.broadcast_shapes(*shapes)) if shapes else ()
 
     def _with(self, change: Callable[[Any], Any]) -> Any:
         """The same family with `change` done to every array parameter; nothing is checked again."""
         new = object.__new__(type(self))
-        for f in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, f.name)
+        for name, constraint in spec(type(self)):
+            value = getattr(self, name)
             if value is None:
                 pass
-            elif "constraint" in f.metadata:
+            elif constraint is not None:
                 value = change(value)
             elif isinstance(value, Family):
                 value = value._with(change)
             elif isinstance(value, tuple) and value and isinstance(value[0], Family):
                 value = tuple(v._with(change) for v in value)
-            object.__setattr__(new, f.name, value)
+            object.__setattr__(new, name, value)
         return new
 
     def _pick(self, shape: tuple[int, ...], at: tuple[int, ...]) -> Any:
         """The member at index `at` of the batch broadcast to `shape`, with NumPy parameters."""
-        constraints = {f.name: f.metadata["constraint"] for f in dataclasses.fields(self) if "constraint" in f.metadata}  # type: ignore[arg-type]
         new = object.__new__(type(self))
-        for f in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, f.name)
+        for name, constraint in spec(type(self)):
+            value = getattr(self, name)
             if value is None:
                 pass
-            elif f.name in constraints:
+            elif constraint is not None:
                 host = to_host(value)
-                event = host.shape[host.ndim - constraints[f.name].event_dims :]
+                event = host.shape[host.ndim - constraint.event_dims :]
                 value = np.broadcast_to(host, shape + event)[at]
                 value = float(value) if value.ndim == 0 else value
             elif isinstance(value, Family):
                 value = value._pick(shape, at)
             elif isinstance(value, tuple) and value and isinstance(value[0], Family):
                 value = tuple(v._pick(shape, at) for v in value)
-            object.__setattr__(new, f.name, value)
+            object.__setattr__(new, name, value)
         return new
 
     def _lifted(self, xp: Namespace) -> Any:

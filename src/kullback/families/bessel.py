@@ -29,7 +29,11 @@ def border(nu: float) -> float:
 def ratio(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """A = I_{ν+1}(κ)/I_ν(κ), in [0, 1)."""
     large = kappa > border(nu)
-    return xp.where(large, 1.0 - _rest(xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa), nu), _fraction(xp.where(large, 1.0 + 0.0 * kappa, kappa), nu, xp))
+    return xp.where(
+        large,
+        1.0 - _rest(xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa), nu),
+        _fraction(xp.where(large, 1.0 + 0.0 * kappa, kappa), nu, xp),
+    )
 
 
 def curvature(kappa: Array, nu: float, *, xp: Namespace) -> Array:

@@ -19,9 +19,11 @@ Namespace = Any
 def between(p: Any, q: Any, alpha: float, xp: Namespace) -> tuple[Family, Any] | None:
     """(r, where it exists), lifted; None for a pair that shares no exponential family. For α > 1, r may not exist."""
     if isinstance(p, Stacy) and isinstance(q, Stacy):
-        return _stacy(p, q, alpha, xp)
+        known: tuple[Family, Any] | None = _stacy(p, q, alpha, xp)
+        return known
     rule = _RULES.get(type(p))
-    return rule(p, q, alpha, xp) if rule is not None and type(q) is type(p) else None
+    found: tuple[Family, Any] | None = rule(p, q, alpha, xp) if rule is not None and type(q) is type(p) else None
+    return found
 
 
 def _mix(x: Array, y: Array, alpha: float) -> Array:
@@ -150,6 +152,7 @@ def _pareto(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
 
 
 def _dirichlet(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    del xp
     a = _mix(p.concentration, q.concentration, alpha)
     if alpha > 1 and not bool((a > 0).all()):
         return None

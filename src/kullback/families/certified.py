@@ -20,7 +20,7 @@ def bounds(p: Any, q: Any, /) -> tuple[float, float]:
     Parameters
     ----------
     p, q
-        One pair, at least one of them a `Mixture` (or torch's MixtureSameFamily); anything else counts as one component.
+        One pair, at least one of them a `Mixture` (or torch's MixtureSameFamily); the other may be one component.
 
     Returns
     -------
@@ -90,7 +90,9 @@ def _kl(a: Any, b: Any, sign: float) -> float:
 def _above(w: Any, v: Any, cross: Any) -> float:
     """Minimise over couplings: rows of φ sum to w, columns of ψ to v; each half-step has a closed form."""
     psi = np.broadcast_to(v / len(w), cross.shape)
-    weight = np.exp(-np.where(np.isinf(cross), np.inf, cross - np.where(np.isinf(cross), np.inf, cross).min(axis=1, keepdims=True)))
+    weight = np.exp(
+        -np.where(np.isinf(cross), np.inf, cross - np.where(np.isinf(cross), np.inf, cross).min(axis=1, keepdims=True))
+    )
     if not np.isfinite(cross).any(axis=1).all():
         return math.inf
     best = math.inf
@@ -103,7 +105,15 @@ def _above(w: Any, v: Any, cross: Any) -> float:
         columns = phi.sum(axis=0, keepdims=True)
         psi = np.where(columns > 0, v * phi / np.where(columns > 0, columns, 1.0), v / len(w))
         some = phi > 0
-        value = float(np.sum(np.where(some, phi * (np.log(np.where(some, phi, 1.0) / np.where(some, psi, 1.0)) + np.where(some, cross, 0.0)), 0.0)))
+        value = float(
+            np.sum(
+                np.where(
+                    some,
+                    phi * (np.log(np.where(some, phi, 1.0) / np.where(some, psi, 1.0)) + np.where(some, cross, 0.0)),
+                    0.0,
+                )
+            )
+        )
         if best - value <= 1e-12 * abs(best):
             best = min(best, value)
             break

@@ -129,7 +129,14 @@ def _sinhc_bregman(x: Array, y: Array, h: Array, xp: Namespace) -> Array:
 
     # `bregman` takes its own difference; hand it one that is exact
     close = xp.where(near, h, 0.0 * h)
-    value = bregman(0.0 * close, close, near=near, curvature=lambda v: _langevin_slope(x + v, xp), far=lambda s, t: 0.0 * s, xp=xp)
+    value = bregman(
+        0.0 * close,
+        close,
+        near=near,
+        curvature=lambda v: _langevin_slope(x + v, xp),
+        far=lambda s, t: 0.0 * (s + t),
+        xp=xp,
+    )
     return xp.where(near, value, far(x, xp.where(near, x, y)))
 
 

@@ -13,12 +13,11 @@ from kullback.families.answer import EXACT, Answer
 from kullback.families.base import (
     Constraint,
     Family,
-    _parameter,
     family,
     generator,
+    parameter,
     positive,
     real,
-    sample_shape,
     work,
 )
 from kullback.families.expectations import At, Feature
@@ -44,7 +43,8 @@ class Independent(Family):
             raise InvalidForm(msg)
         n = self.reinterpreted_batch_ndims
         if not 0 < n <= len(self.base.batch_shape):
-            msg = f"Independent.reinterpreted_batch_ndims = {n}; expected 1 … {len(self.base.batch_shape)}, the batch axes of the base."
+            axes = len(self.base.batch_shape)
+            msg = f"Independent.reinterpreted_batch_ndims = {n}; expected 1 … {axes}, the batch axes of the base."
             raise InvalidDistribution(msg)
 
     def _parts(self) -> tuple[Family, ...]:
@@ -68,7 +68,8 @@ class Independent(Family):
         shape = self.base.batch_shape
         std = xp.broadcast_to(self.base.std, shape)
         cov = (std * std)[..., None] * xp.double(np.eye(shape[-1]))
-        return made(MultivariateNormal, mean=xp.broadcast_to(self.base.mean, shape), cov=cov)
+        found: MultivariateNormal = made(MultivariateNormal, mean=xp.broadcast_to(self.base.mean, shape), cov=cov)
+        return found
 
     def _kl(self, q: Any, xp: Namespace) -> Answer | None:
         from kullback.families import dispatch
@@ -119,13 +120,14 @@ def _sum_last(value: Array, shape: tuple[int, ...], n: int, xp: Namespace) -> Ar
 class Product(Family):
     """Independent components of any kinds; one draw is a tuple of draws."""
 
-    components: tuple[Family, ...] = dataclasses.field()
+    components: Any = dataclasses.field()
 
     def _check_together(self) -> None:
         object.__setattr__(self, "components", _families_of(self.components, "Product.components"))
 
     def _parts(self) -> tuple[Family, ...]:
-        return self.components
+        parts: tuple[Family, ...] = self.components
+        return parts
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -173,25 +175,29 @@ class Product(Family):
 class Mixture(Line):
     """Σ weightsₖ·componentₖ: components of any kinds on one space, without batch axes."""
 
-    weights: Array = _parameter(Constraint("finite numbers ≥ 0", lambda x: (x >= 0) & (x < math.inf), 1))
-    components: tuple[Family, ...] = dataclasses.field()
+    weights: Array = parameter(Constraint("finite numbers ≥ 0", lambda x: (x >= 0) & (x < math.inf), 1))
+    components: Any = dataclasses.field()
 
     def _check_together(self) -> None:
         object.__setattr__(self, "components", _families_of(self.components, "Mixture.components"))
         total = float(to_host(self.weights.detach() if hasattr(self.weights, "detach") else self.weights).sum())
         if self.weights.shape != (len(self.components),):
-            msg = f"Mixture got weights of shape {tuple(self.weights.shape)} for {len(self.components)} components; expected one each."
+            got = tuple(self.weights.shape)
+            msg = f"Mixture got weights of shape {got} for {len(self.components)} components; expected one each."
             raise InvalidDistribution(msg)
         if not abs(total - 1.0) <= 1e-6 * len(self.components):
             msg = f"Mixture.weights sum to {total:.8g}; expected 1. Divide them by their sum."
             raise InvalidDistribution(msg)
         kinds = {(c.event_shape, getattr(c, "discrete", False)) for c in self.components}
         if len(kinds) > 1 or any(c.batch_shape for c in self.components):
-            msg = "Mixture.components must live on one space, be all discrete or all continuous, and have no batch axes."
+            msg = (
+                "Mixture.components must live on one space, be all discrete or all continuous, and have no batch axes."
+            )
             raise InvalidDistribution(msg)
 
     def _parts(self) -> tuple[Family, ...]:
-        return self.components
+        parts: tuple[Family, ...] = self.components
+        return parts
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -201,7 +207,7 @@ class Mixture(Line):
     @property
     def event_shape(self) -> tuple[int, ...]:
         """That of the components."""
-        return self.components[0].event_shape
+        return tuple(self.components[0].event_shape)
 
     @property
     def discrete(self) -> bool:  # type: ignore[override]
@@ -241,7 +247,9 @@ class Mixture(Line):
 
     def _log_density(self, y: Array, xp: Namespace, co: Array | None = None) -> Array:
         del co
-        return _log_mixture(self.weights, [part._log_prob(y, xp) for part in self.components if isinstance(part, Line)], xp)
+        return _log_mixture(
+            self.weights, [part._log_prob(y, xp) for part in self.components if isinstance(part, Line)], xp
+        )
 
     _log_mass = _log_density
 
@@ -295,8 +303,8 @@ class Affine(Line):
     """loc + scale·x for x of any family on the line."""
 
     base: Line = dataclasses.field()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _parts(self) -> tuple[Family, ...]:
         return (self.base,)

@@ -58,7 +58,7 @@ def relative_eigenvalues(S1: Array, S2: Array, *, xp: Namespace) -> Array:
 
 
 def spread(S1: Array, S2: Array, *, xp: Namespace) -> Array:
-    """Σψ(λᵢ) = tr(S₂⁻¹S₁) − d − log det(S₂⁻¹S₁) ≥ 0: by eigenvalues near S₁ = S₂, by Cholesky factors where it is large."""
+    """Σψ(λᵢ) = tr(S₂⁻¹S₁) − d − log det(S₂⁻¹S₁) ≥ 0: by eigenvalues near S₁ = S₂, else by Cholesky factors."""
     L2, X = whitened(S1, S2, xp=xp)
     values = xp.eigvalsh(X)
     far = (values < -0.5) | (values > 1e3)
@@ -74,7 +74,7 @@ def spread(S1: Array, S2: Array, *, xp: Namespace) -> Array:
 
 
 def log_det(L: Array, *, xp: Namespace) -> Array:
-    """log det(LLᵀ)."""
+    """Log det(LLᵀ)."""
     return 2.0 * xp.sum(xp.log(xp.diagonal(L)))
 
 

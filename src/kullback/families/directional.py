@@ -28,7 +28,8 @@ class VonMisesFisher(Family):
         host = to_host(self.mean_direction.detach() if hasattr(self.mean_direction, "detach") else self.mean_direction)
         length = np.sqrt((host * host).sum(axis=-1))
         if (np.abs(length - 1.0) > 1e-6).any():
-            msg = f"VonMisesFisher.mean_direction has length {length.flat[np.argmax(np.abs(length - 1.0))]:.6g}; expected a unit vector."
+            worst = length.flat[np.argmax(np.abs(length - 1.0))]
+            msg = f"VonMisesFisher.mean_direction has length {worst:.6g}; expected a unit vector."
             raise InvalidDistribution(msg)
 
     @property
@@ -37,7 +38,7 @@ class VonMisesFisher(Family):
         return (int(self.mean_direction.shape[-1]),)
 
     def _nu(self) -> float:
-        return 0.5 * self.mean_direction.shape[-1] - 1.0
+        return 0.5 * float(self.mean_direction.shape[-1]) - 1.0
 
     def _kl(self, q: Any, xp: Namespace) -> Answer | None:
         # Bregman divergence of log(I_ν(κ)/κ^ν) plus A(κ₁)κ₂(1 − μ₁ᵀμ₂), 1 − μ₁ᵀμ₂ = ½|μ₁ − μ₂|²

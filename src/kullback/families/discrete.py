@@ -53,8 +53,17 @@ def bernoulli_kl(p: Array, q: Array, *, xp: Namespace) -> Array:
     one = xp.ones_like(d)
     ours, rest = p * one, 1.0 - p * one
     none, all_ = ours == 0, rest == 0
-    value = xp.where(none, q * one, ours * psi_ratio(xp.where(none, one, ours), xp.where(none, one, q * one), xp.where(none, 0.0 * d, d), xp=xp))
-    other = xp.where(all_, 1.0 - q * one, rest * psi_ratio(xp.where(all_, one, rest), xp.where(all_, one, 1.0 - q * one), xp.where(all_, 0.0 * d, -d), xp=xp))
+    value = xp.where(
+        none,
+        q * one,
+        ours * psi_ratio(xp.where(none, one, ours), xp.where(none, one, q * one), xp.where(none, 0.0 * d, d), xp=xp),
+    )
+    other = xp.where(
+        all_,
+        1.0 - q * one,
+        rest
+        * psi_ratio(xp.where(all_, one, rest), xp.where(all_, one, 1.0 - q * one), xp.where(all_, 0.0 * d, -d), xp=xp),
+    )
     return value + other
 
 
@@ -125,7 +134,9 @@ class Binomial(Whole):
         safe_n = xp.where(inner, n + shape, 2.0 * one)
         safe_p = xp.where(inner, p + shape, 0.5 * one)
         errors = _stirling(safe_n, xp) - _stirling(safe_y, xp) - _stirling(safe_rest, xp)
-        deviance = relative_term(safe_y, safe_n * safe_p, xp=xp) + relative_term(safe_rest, safe_n * (1.0 - safe_p), xp=xp)
+        deviance = relative_term(safe_y, safe_n * safe_p, xp=xp) + relative_term(
+            safe_rest, safe_n * (1.0 - safe_p), xp=xp
+        )
         middle = errors - deviance - HALF_LOG_2PI + 0.5 * (xp.log(safe_n) - xp.log(safe_y) - xp.log(safe_rest))
         none, all_ = y == 0, rest == 0
         at_0 = xp.where(n + shape == 0, shape, n * xp.log1p(-xp.where(none, p + shape, shape)))
@@ -247,7 +258,9 @@ class NegativeBinomial(Whole):
         return self.total_count * self.probs / (1.0 - self.probs) ** 2
 
     def _draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> Any:
-        return rng.negative_binomial(np.broadcast_to(self.total_count, size), 1.0 - np.asarray(self.probs)).astype(float)
+        return rng.negative_binomial(np.broadcast_to(self.total_count, size), 1.0 - np.asarray(self.probs)).astype(
+            float
+        )
 
     def _stable(self, q: Any, xp: Namespace) -> Array | None:
         if not isinstance(q, NegativeBinomial) or not equal(self.total_count, q.total_count):
@@ -268,7 +281,12 @@ class Poisson(Whole):
         del co
         none = y + 0.0 * self.rate == 0
         safe = xp.where(none, 1.0 + 0.0 * (y + self.rate), y + 0.0 * self.rate)
-        some = -relative_term(safe, self.rate + 0.0 * safe, xp=xp) - _stirling(safe, xp) - HALF_LOG_2PI - 0.5 * xp.log(safe)
+        some = (
+            -relative_term(safe, self.rate + 0.0 * safe, xp=xp)
+            - _stirling(safe, xp)
+            - HALF_LOG_2PI
+            - 0.5 * xp.log(safe)
+        )
         return xp.where(none, -self.rate + 0.0 * y, some)
 
     def _terms(self, xp: Namespace) -> Terms:

@@ -185,7 +185,9 @@ def value_at(f: Feature, y: Array, *, xp: Namespace, co: Array | None = None) ->
 def expectation(p: Any, f: Feature, m: Shift, rho: Ratio, *, xp: Namespace) -> Array | None:
     """E f(m + ρ·y) for y standard under p, or None where no closed form is known."""
     if isinstance(f, At):
-        f, m, rho = f.f, _sum(f.m, None if m is None else _product(f.rho, m)), _product(f.rho, rho)
+        inner: At = f
+        moved = None if m is None else _product(inner.rho, m)
+        f, m, rho = inner.f, _sum(inner.m, moved), _product(inner.rho, rho)
     if m is None and rho is None:
         return of_standard(p, f, xp=xp)
     own = p._expect(At(f, m, rho), xp)
@@ -268,6 +270,6 @@ def times(weight: Array, value: Array, *, xp: Namespace) -> Array:
 
 
 def plus(x: Array, y: Array, *, xp: Namespace) -> Array:
-    """x + y, where an infinite side wins over a side that does not exist (NaN)."""
+    """X + y, where an infinite side wins over a side that does not exist (NaN)."""
     x, y = xp.double(x), xp.double(y)
     return xp.where(xp.abs(x) == math.inf, x, xp.where(xp.abs(y) == math.inf, y, x + y))

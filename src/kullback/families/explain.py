@@ -1,4 +1,4 @@
-"""Where a divergence between two families sits: location, scale and correlation, components, values; or what q lacks."""
+"""Where a divergence between two families sits: location, scale, correlation, components, values; or what q lacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kullback._special import psi_ratio, relative_term
 from kullback.errors import InvalidForm
 from kullback.families import dispatch
 from kullback.families.answer import SUPPORT, Answer
-from kullback.families.base import Family
+from kullback.families.base import Family, work
 from kullback.families.compound import Independent, Product
 from kullback.families.line import Line
 from kullback.families.multivariate_normal import LowRankMultivariateNormal, MultivariateNormal, normal_parts
@@ -33,7 +33,7 @@ def explain(p: Any, q: Any, /, *, labels: Sequence[Hashable] | None = None, base
     """KL(p‖q) of one pair: value, method, error, parts that are ≥ 0 and add up, and why where it is infinite."""
     p, q = dispatch.parsed(p, "p"), dispatch.parsed(q, "q")
     if p.batch_shape or q.batch_shape:
-        msg = f"explain got batches of shape {p.batch_shape} and {q.batch_shape}; expected one pair. Index the parameters first."
+        msg = f"explain got batches of shape {p.batch_shape} and {q.batch_shape}; expected one pair."
         raise InvalidForm(msg)
     if type(p) is Categorical and type(q) is Categorical:
         from kullback.measures.explain import explain_arrays
@@ -86,7 +86,7 @@ def _parts(p: Family, q: Family, value: float) -> Parts:
     if type(p) is type(q) and type(p) in (Normal, LogNormal):
         (m1, s1), (m2, s2) = ([float(x) for x in f._leaves()] for f in (p, q))
         w, d = (s1 - s2) / s2, (m1 - m2) / s2
-        scale = 0.5 * w * w + float(psi_ratio(np.float64(s2), np.float64(s1), xp=dispatch.work(1.0)))
+        scale = 0.5 * w * w + float(psi_ratio(np.float64(s2), np.float64(s1), xp=work(1.0)))
         return ["location", "scale"], [0.5 * d * d, scale], none, none
     if _is_normal_vector(p) and _is_normal_vector(q):
         location, scale, correlation = normal_parts(p, q)
@@ -162,19 +162,19 @@ def _infinite(p: Family, q: Family, answer: Answer) -> Infinite:
 
 
 def _mass_below(p: Line, edge: float) -> float:
-    return _mass(p, lambda x: x < edge)
+    return _mass(p, lambda x: x < edge, edge)
 
 
 def _mass_above(p: Line, edge: float) -> float:
-    return _mass(p, lambda x: x > edge)
+    return _mass(p, lambda x: x > edge, edge)
 
 
-def _mass(p: Any, where: Any) -> float:
-    """P(where) by the sum or the integral of p alone; a cut inside a piece costs digits, not truth."""
+def _mass(p: Any, where: Any, edge: float) -> float:
+    """P(where) by the sum or the integral of p alone."""
     from kullback.families.quadrature import mean_of
     from kullback.families.sums import _lifted, _summed
 
     if p.discrete:
         xp, p, _ = _lifted(p, p)
-        return float(_summed(p, p, lambda x: where(x) * np.exp(p._log_mass(x, xp)), p._support(xp), xp).value)
-    return float(mean_of(p, lambda x: where(x).astype(float))[0])
+        return float(_summed(p, p, lambda x: where(x) * np.exp(p._log_mass(x, xp)), p._support(xp)).value)
+    return float(mean_of(p, lambda x: where(x).astype(float), cuts=(edge,))[0])

@@ -45,7 +45,10 @@ class Foreign(Line):
 
     def _pick(self, shape: tuple[int, ...], at: tuple[int, ...]) -> Any:
         """The member at `at` of the batch broadcast to `shape`."""
-        own = tuple(np.broadcast_to(np.arange(n).reshape(-1, *(1,) * (len(self.shape) - 1 - i)), shape)[at] for i, n in enumerate(self.shape))
+        own = tuple(
+            np.broadcast_to(np.arange(n).reshape(-1, *(1,) * (len(self.shape) - 1 - i)), shape)[at]
+            for i, n in enumerate(self.shape)
+        )
         return dataclasses.replace(self, index=tuple(int(i) for i in own))
 
     def _terms(self, xp: Namespace) -> Terms | None:
@@ -84,7 +87,10 @@ class Foreign(Line):
         return None
 
     def _draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> Any:
-        values = np.asarray(self.draw(rng, size if self.index is not None or not self.shape else size[: len(size) - len(self.shape)]), dtype=float)
+        values = np.asarray(
+            self.draw(rng, size if self.index is not None or not self.shape else size[: len(size) - len(self.shape)]),
+            dtype=float,
+        )
         return values if self.index is None else values[(..., *self.index)]
 
 

@@ -61,8 +61,8 @@ class Chi(Stacy):
     """loc + scale·√(ChiSquared(df))."""
 
     df: Array = positive()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _shape(self) -> tuple[Array, Array]:
         return 0.5 * self.df, 2.0
@@ -88,8 +88,8 @@ class HalfNormal(Stacy):
 class Rayleigh(Stacy):
     """loc + scale times the length of a standard normal vector in two dimensions."""
 
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _shape(self) -> tuple[Array, Array]:
         return 1.0, 2.0
@@ -102,8 +102,8 @@ class Rayleigh(Stacy):
 class Maxwell(Stacy):
     """loc + scale times the length of a standard normal vector in three dimensions."""
 
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _shape(self) -> tuple[Array, Array]:
         return 1.5, 2.0
@@ -117,8 +117,8 @@ class Nakagami(Stacy):
     """loc + scale·y with y² ~ Gamma(concentration, rate=concentration) (SciPy's nu)."""
 
     concentration: Array = positive()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _shape(self) -> tuple[Array, Array]:
         return self.concentration, 2.0
@@ -147,8 +147,8 @@ class GeneralizedGamma(Stacy):
 
     concentration: Array = positive()
     power: Array = nonzero()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _shape(self) -> tuple[Array, Array]:
         return self.concentration, self.power
@@ -176,8 +176,8 @@ class Frechet(Stacy):
     """Extreme values of type II: ((x − loc)/scale)^{−concentration} is standard exponential (SciPy's invweibull)."""
 
     concentration: Array = positive()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _shape(self) -> tuple[Array, Array]:
         return 1.0, -self.concentration
@@ -190,8 +190,8 @@ class Frechet(Stacy):
 class Levy(Stacy):
     """Stable law of index ½: scale / y² with y standard normal."""
 
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _shape(self) -> tuple[Array, Array]:
         return 0.5, -1.0

@@ -63,7 +63,8 @@ class Uniform(Line):
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         m, rho = None, None
         if isinstance(f, At):
-            f, m, rho = f.f, f.m, f.rho
+            inner: At = f
+            f, m, rho = inner.f, inner.m, inner.rho
         u = xp.double(0.0 if m is None else m)
         width = xp.double(1.0 if rho is None else rho)
         return _mean_over(f, u, u + width, width, xp)
@@ -241,8 +242,8 @@ class TruncatedNormal(Line):
 
     lower: Array = extended()
     upper: Array = extended()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _check_together(self) -> None:
         refuse_unless(self.lower < self.upper, "TruncatedNormal", "lower", self.lower, "upper", self.upper)

@@ -159,7 +159,9 @@ class Line(Family):
     def _inner_point(self, xp: Namespace) -> Array:
         low, high = self._standard_support(xp)
         low, high = xp.double(low), xp.double(high)
-        inner = xp.where(high == math.inf, xp.where(low == -math.inf, xp.zeros_like(low), low + 1.0), 0.5 * (low + high))
+        inner = xp.where(
+            high == math.inf, xp.where(low == -math.inf, xp.zeros_like(low), low + 1.0), 0.5 * (low + high)
+        )
         return xp.where((low == -math.inf) & (high < math.inf), high - 1.0, inner)
 
     def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:

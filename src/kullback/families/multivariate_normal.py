@@ -10,7 +10,16 @@ import numpy as np
 from kullback._special import psi
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import STABLE, Answer
-from kullback.families.base import Family, family, generator, positive_vector, real_matrix, real_vector, sample_shape, work
+from kullback.families.base import (
+    Family,
+    family,
+    generator,
+    positive_vector,
+    real_matrix,
+    real_vector,
+    sample_shape,
+    work,
+)
 from kullback.families.covariance import check_spd, log_det, relative_eigenvalues, spread
 from kullback.families.namespace import to_host
 from kullback.families.normal import HALF_LOG_2PI, made
@@ -29,7 +38,8 @@ class MultivariateNormal(Family):
     def _check_together(self) -> None:
         check_spd(self.cov, "MultivariateNormal.cov")
         if self.mean.shape[-1] != self.cov.shape[-1]:
-            msg = f"MultivariateNormal got mean of {self.mean.shape[-1]} and cov of {self.cov.shape[-1]} dimensions; expected the same."
+            sizes = f"mean of {self.mean.shape[-1]} and cov of {self.cov.shape[-1]} dimensions"
+            msg = f"MultivariateNormal got {sizes}; expected the same."
             raise InvalidDistribution(msg)
 
     @property
@@ -88,7 +98,8 @@ class LowRankMultivariateNormal(Family):
     def _dense(self, xp: Namespace) -> MultivariateNormal:
         W, d = self.cov_factor, self.cov_diag
         cov = xp.matmul(W, xp.transpose(W)) + d[..., None] * xp.double(np.eye(d.shape[-1]))
-        return made(MultivariateNormal, mean=self.loc, cov=cov)
+        dense: MultivariateNormal = made(MultivariateNormal, mean=self.loc, cov=cov)
+        return dense
 
     def _kl(self, q: Any, xp: Namespace) -> Answer | None:
         return multivariate_normal_kl(self, q, xp)
@@ -120,8 +131,8 @@ class MatrixNormal(Family):
         check_spd(self.col_cov, "MatrixNormal.col_cov")
         if tuple(self.mean.shape[-2:]) != (self.row_cov.shape[-1], self.col_cov.shape[-1]):
             msg = (
-                f"MatrixNormal got a mean of shape {tuple(self.mean.shape[-2:])}, row_cov of {self.row_cov.shape[-1]} and "
-                f"col_cov of {self.col_cov.shape[-1]} dimensions; expected (rows, columns)."
+                f"MatrixNormal got a mean of shape {tuple(self.mean.shape[-2:])}, row_cov of {self.row_cov.shape[-1]} "
+                f"and col_cov of {self.col_cov.shape[-1]} dimensions; expected (rows, columns)."
             )
             raise InvalidDistribution(msg)
 

@@ -56,10 +56,13 @@ def _torch_traced(torch: Any, x: Any) -> bool:
 
 
 def to_host(x: Any) -> np.ndarray[Any, Any]:
-    """x as a NumPy array of float64; refused where a derivative or a trace would be lost silently."""
+    """X as a NumPy array of float64; refused where a derivative or a trace would be lost silently."""
     if hasattr(x, "detach"):
         if x.requires_grad and sys.modules["torch"].is_grad_enabled():
-            msg = "this route runs on NumPy and carries no gradient. Detach the parameters, or use kullback.families.table() to find a pair with a closed form."
+            msg = (
+                "this route runs on NumPy and carries no gradient. Detach the parameters, or choose a pair with a "
+                "closed form: kullback.families.table() shows which have one."
+            )
             raise NoClosedForm(msg)
         x = x.detach().cpu()
     if not is_concrete(x):
@@ -70,8 +73,12 @@ def to_host(x: Any) -> np.ndarray[Any, Any]:
 
 # ---- NumPy and plain numbers -----------------------------------------------------------------------------------------
 
-_ELEMENTWISE = "exp expm1 log log1p sqrt abs sin cos sinh cosh tanh floor isfinite isnan maximum minimum logaddexp".split()
-_SCIPY = "gammaln digamma polygamma erf erfc erfcx log_ndtr i0e i1e gammainc gammaincc betainc exp1 zeta".split()
+_ELEMENTWISE = tuple(
+    "exp expm1 log log1p sqrt abs sin cos sinh cosh tanh floor isfinite isnan maximum minimum logaddexp".split()  # noqa: SIM905  a list of names
+)
+_SCIPY = tuple(
+    "gammaln digamma polygamma erf erfc erfcx log_ndtr i0e i1e gammainc gammaincc betainc exp1 zeta".split()  # noqa: SIM905
+)
 
 
 @functools.cache
@@ -110,6 +117,7 @@ def _scalar() -> Namespace:
             "ones_like": lambda _: np.float64(1.0),
             "abs": abs,
             "broadcast_to": lambda x, shape: np.float64(x) if shape == () else np.broadcast_to(x, shape),
+            "plain": importlib.import_module("kullback._special_scalar"),
             "log1p": _scalar_log1p,
             "log": _scalar_log,
         }
@@ -156,7 +164,10 @@ def _torch() -> Namespace:
     return SimpleNamespace(
         name="torch",
         **{f: getattr(torch, f) for f in _ELEMENTWISE if f not in ("maximum", "minimum")},
-        **{f: getattr(special, f) for f in "gammaln digamma polygamma erf erfc erfcx log_ndtr i0e i1e".split()},
+        **{
+            f: getattr(special, f)
+            for f in ["gammaln", "digamma", "polygamma", "erf", "erfc", "erfcx", "log_ndtr", "i0e", "i1e"]
+        },
         maximum=pair(torch.maximum),
         minimum=pair(torch.minimum),
         gammainc=pair(special.gammainc),

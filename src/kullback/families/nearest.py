@@ -20,7 +20,9 @@ from kullback.families.normal import LogNormal, Normal
 Array = Any
 
 
-def project(p: Any, family: type[Any], /, *, direction: Literal["forward", "reverse"] = "forward", **fixed: float) -> Any:
+def project(
+    p: Any, family: type[Any], /, *, direction: Literal["forward", "reverse"] = "forward", **fixed: float
+) -> Any:
     """The member q of `family` with the least KL(p‖q) ("forward") or KL(q‖p) ("reverse").
 
     Parameters
@@ -112,7 +114,7 @@ def _vector_moments(p: Any) -> tuple[Any, Any]:
 
 
 def _search(p: Line, family: type[Any], direction: str, fixed: dict[str, float]) -> Any:
-    """Nelder–Mead, then a polish, over parameters mapped to the whole line; starts at p's moments and around its modes."""
+    """Nelder–Mead, then a polish, over parameters mapped to the line; starts at p's moments or around its modes."""
     import dataclasses
 
     from scipy.optimize import minimize
@@ -120,7 +122,8 @@ def _search(p: Line, family: type[Any], direction: str, fixed: dict[str, float])
     free = [f for f in dataclasses.fields(family) if "constraint" in f.metadata and f.name not in fixed]
     unknown = set(fixed) - {f.name for f in dataclasses.fields(family)}
     if unknown:
-        msg = f"{family.__name__} has no parameter {sorted(unknown)}; it has {[f.name for f in dataclasses.fields(family)]}."
+        known = [f.name for f in dataclasses.fields(family)]
+        msg = f"{family.__name__} has no parameter {sorted(unknown)}; it has {known}."
         raise InvalidForm(msg)
     maps = [_map(f.metadata["constraint"].words) for f in free]
 
@@ -138,7 +141,7 @@ def _search(p: Line, family: type[Any], direction: str, fixed: dict[str, float])
         return value if math.isfinite(value) else 1e300
 
     best_value, best = math.inf, None
-    for start in _starts(p, family, [f.name for f in free], maps, direction):
+    for start in _starts(p, [f.name for f in free], maps, direction):
         found = minimize(distance, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-13, "maxfev": 600})
         if found.fun < best_value:
             best_value, best = float(found.fun), found.x
@@ -159,7 +162,7 @@ def _map(words: str) -> Callable[[float], float]:
     return lambda t: t
 
 
-def _starts(p: Any, family: type[Any], names: list[str], maps: list[Any], direction: str) -> list[Any]:
+def _starts(p: Any, names: list[str], maps: list[Any], direction: str) -> list[Any]:
     x = np.sort(np.asarray(p.sample(512, random_state=0), dtype=float))
     middle, spread = float(np.median(x)), float(x[400] - x[110]) or 1.0
     inside = _modes(x, spread)

@@ -92,6 +92,14 @@ class LogNormal(Line):
                 return 0.0
             case LogSquare():
                 return self.scale * self.scale
+            case Absolute(c):
+                # E y − c + 2[c·Φ(log c/σ) − E y·Φ(log c/σ − σ)] for c > 0
+                c, s = xp.double(c), self.scale
+                inside = c > 0
+                z = xp.log(xp.where(inside, c, xp.ones_like(c))) / s
+                mean = xp.exp(0.5 * s * s)
+                part = c * xp.exp(xp.log_ndtr(z)) - mean * xp.exp(xp.log_ndtr(z - s))
+                return mean - c + xp.where(inside, 2.0 * part, 0.0 * part)
         return None
 
     def _standard_variance(self, xp: Namespace) -> Array:

@@ -30,5 +30,5 @@ def entropy(p: Any) -> Answer:
 
     if isinstance(p, Line) and p.event_shape == ():
         return sums.entropy(p) if p.discrete else quadrature.entropy(p)
-    msg = f"the entropy of {type(p).__name__} has no closed form here; kullback.families.monte_carlo estimates KL divergences."
+    msg = f"the entropy of {type(p).__name__} has no closed form here."
     raise NoClosedForm(msg)

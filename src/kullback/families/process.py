@@ -10,7 +10,16 @@ import numpy as np
 from kullback._special import psi
 from kullback.errors import InvalidDistribution, InvalidForm
 from kullback.families.answer import STABLE, Answer
-from kullback.families.base import Constraint, Family, _parameter, family, generator, positive, real_vector, sample_shape
+from kullback.families.base import (
+    Constraint,
+    Family,
+    family,
+    generator,
+    parameter,
+    positive,
+    real_vector,
+    sample_shape,
+)
 from kullback.families.namespace import to_host
 from kullback.forms import Probs
 
@@ -22,12 +31,14 @@ Namespace = Any
 class MarkovChain(Family):
     """A chain on K states: `transition` has a row per state; `initial` is its first law (None: the stationary one).
 
-    With `steps` = n, KL is that of the whole path x₀ … xₙ, KL(initial) + Σₜ Σᵢ P(xₜ = i)·KL(row i). With `steps` = None it
+    With `steps` = n, KL is that of the whole path x₀ … xₙ, KL(initial) + Σₜ Σᵢ P(xₜ = i)·KL(row i). Without `steps` it
     is the rate, nats per step, under the stationary law. Rached, Alajaji & Campbell 2004, doi:10.1109/TIT.2004.826687.
     """
 
-    transition: Array = _parameter(Constraint("probabilities in [0, 1]", lambda x: (x >= 0) & (x <= 1), 2))
-    initial: Array = _parameter(Constraint("probabilities in [0, 1]", lambda x: (x >= 0) & (x <= 1), 1, optional=True), None)
+    transition: Array = parameter(Constraint("probabilities in [0, 1]", lambda x: (x >= 0) & (x <= 1), 2))
+    initial: Array = parameter(
+        Constraint("probabilities in [0, 1]", lambda x: (x >= 0) & (x <= 1), 1, optional=True), default=None
+    )
     steps: int | None = None
 
     def _check_together(self) -> None:
@@ -41,7 +52,8 @@ class MarkovChain(Family):
         if self.initial is not None:
             entropy(Probs(self.initial))
             if self.initial.shape[-1] != T.shape[-1]:
-                msg = f"MarkovChain.initial has {self.initial.shape[-1]} states and transition {T.shape[-1]}; expected the same."
+                sizes = f"{self.initial.shape[-1]} states and transition {T.shape[-1]}"
+                msg = f"MarkovChain.initial has {sizes}; expected the same."
                 raise InvalidDistribution(msg)
         if self.steps is not None and (not isinstance(self.steps, int) or self.steps < 0):
             msg = f"MarkovChain.steps = {self.steps!r}; expected a whole number ≥ 0, or None for the rate."
@@ -138,11 +150,12 @@ class AutoRegression(Family):
             companion[0] = a
             radius = float(np.abs(np.linalg.eigvals(companion)).max())
             if radius >= 1.0:
-                msg = f"AutoRegression.coefficients{list(at) if at else ''} are not stationary: a root has modulus {radius:.6g}; expected < 1."
+                where = f"AutoRegression.coefficients{list(at) if at else ''}"
+                msg = f"{where} are not stationary: a root has modulus {radius:.4g} ≥ 1."
                 raise InvalidDistribution(msg)
 
     @property
-    def event_shape(self) -> tuple[str, ...]:
+    def event_shape(self) -> tuple[Any, ...]:
         """A series."""
         return ("series",)
 

@@ -30,20 +30,20 @@ _MOST_PIECES = 60_000
 
 def kl(p: Any, q: Any) -> Answer:
     """KL(p‖q) of one pair of densities; relative error RTOL or a refusal."""
-    xp, pair = _pair(p, q)
+    _, pair = _pair(p, q)
     pieces = _pieces(pair)
 
     def signed(y: Vector, co: Vector, log_width: Vector) -> Vector:
-        a = pair.log_p(y, co)
+        a, _, u = pair.logs(y, co)
         mass = np.exp(a + log_width)
-        return np.where(mass == 0, 0.0, -pair.log_q_less(a, y, co) * mass)
+        return np.where(mass == 0, 0.0, -u * mass)
 
     def positive(y: Vector, co: Vector, log_width: Vector) -> Vector:
         # p·φ(u) = q − p − p·u: integrates to the KL divergence where p and q live on the same set
-        a = pair.log_p(y, co)
-        u = pair.log_q_less(a, y, co)
-        mass, big = np.exp(a + log_width), u > 1.0
-        far = np.exp(a + u + log_width) - np.where(mass == 0, 0.0, mass * (1.0 + u))
+        a, b, u = pair.logs(y, co)
+        mass = np.exp(a + log_width)
+        big = (u > 1.0) | (a == -math.inf)
+        far = np.exp(b + log_width) - np.where(mass == 0, 0.0, mass * (1.0 + u))
         near = np.where(mass == 0, 0.0, mass * phi(np.where(big, 0.0, u), xp=np))
         return np.where(big, far, near)
 
@@ -69,15 +69,15 @@ def rest_of_power(p: Any, q: Any, beta: float) -> float:
     _check_mass(p, q, pair, pieces)
 
     def direct(y: Vector, co: Vector, log_width: Vector) -> Vector:
-        a = pair.log_p(y, co)
-        u = beta * pair.log_q_less(a, y, co)
+        a, _, u = pair.logs(y, co)
+        u, mass = beta * u, np.exp(a + log_width)
+        near = np.where(mass == 0, 0.0, mass * np.expm1(np.minimum(u, 1.0)))
         # far out both factors may leave the range of floats while their product does not
-        return np.where(u > 1.0, np.exp(a + u + log_width), np.exp(a + log_width) * (1.0 + np.expm1(np.minimum(u, 1.0)))) - np.exp(a + log_width)
+        return np.where(u > 1.0, np.exp(a + u + log_width) - mass, near)
 
     def curved(y: Vector, co: Vector, log_width: Vector) -> Vector:
-        a = pair.log_p(y, co)
-        u = beta * pair.log_q_less(a, y, co)
-        mass = np.exp(a + log_width)
+        a, _, u = pair.logs(y, co)
+        u, mass = beta * u, np.exp(a + log_width)
         far = np.exp(a + u + log_width) - np.where(mass == 0, 0.0, mass * (1.0 + u))
         return np.where(u > 1.0, far, np.where(mass == 0, 0.0, mass * phi(np.minimum(u, 1.0), xp=np)))
 
@@ -86,7 +86,7 @@ def rest_of_power(p: Any, q: Any, beta: float) -> float:
         return value
     if pair.same_support:
         curve, error, _ = integrate(curved, pieces)
-        value = curve - beta * kl(p, q).value
+        value = curve - beta * float(kl(p, q).value)
         if error <= RTOL * abs(value) or abs(value) + error < 1e-28:
             return value
     from kullback.families.dispatch import no_closed_form
@@ -107,15 +107,17 @@ def entropy(p: Any) -> Answer:
 
     value, error, _ = integrate(integrand, pieces)
     if error > RTOL * max(1.0, abs(value)):
-        msg = f"the entropy of {type(p).__name__} was integrated to {value:.10g} ± {error:.2g}; that is not good enough."
+        msg = (
+            f"the entropy of {type(p).__name__} was integrated to {value:.10g} ± {error:.2g}; that is not good enough."
+        )
         raise NoClosedForm(msg)
     return Answer(value + pair.log_scale, QUADRATURE, error)
 
 
-def mean_of(p: Any, g: Callable[[Vector], Vector]) -> tuple[float, float]:
-    """E g(x) of one density and its error."""
+def mean_of(p: Any, g: Callable[[Vector], Vector], *, cuts: tuple[float, ...] = ()) -> tuple[float, float]:
+    """E g(x) of one density and its error; `cuts` are places where g jumps."""
     _, pair = _pair(p, p)
-    pieces = _pieces(pair)
+    pieces = _pieces(pair, tuple((x - pair.loc) / pair.scale for x in cuts))
 
     def integrand(y: Vector, co: Vector, log_width: Vector) -> Vector:
         mass = np.exp(pair.log_p(y, co) + log_width)
@@ -165,13 +167,16 @@ class _Pair:
     def log_p(self, y: Vector, co: Vector) -> Vector:
         return np.asarray(self.p._log_density(y, self.xp, co=co) + 0.0 * y, dtype=float)
 
-    def log_q_less(self, log_p: Vector, y: Vector, co: Vector) -> Vector:
-        """log q − log p, both densities of y."""
+    def logs(self, y: Vector, co: Vector) -> tuple[Vector, Vector, Vector]:
+        """Log p, log q (both as densities of y) and log q − log p, 0 where p is 0."""
+        log_p = self.log_p(y, co)
         z = y if self.rho is None else self.rho * y
         z = z if self.m is None else self.m + z
         same = self.m is None and self.rho is None
-        log_q = self.q._log_density(z, self.xp, co=co if same else None) + self.log_rho
-        return np.asarray(log_q - log_p, dtype=float)
+        log_q = np.asarray(
+            self.q._log_density(z, self.xp, co=co if same else None) + self.log_rho + 0.0 * y, dtype=float
+        )
+        return log_p, log_q, np.where(log_p == -math.inf, 0.0, log_q - np.where(log_p == -math.inf, 0.0, log_p))
 
 
 def _pair(p: Any, q: Any) -> tuple[Any, _Pair]:
@@ -209,19 +214,26 @@ class _Pieces:
             *(join([x[stay], x[which], x[which]]) for x in (self.origin, self.sign, self.unit)),
         )
 
+    def only(self, which: Vector) -> _Pieces:
+        return _Pieces(*(x[which] for x in (self.a, self.b, self.origin, self.sign, self.unit)))
+
     def outermost(self) -> Vector:
         return np.argsort(-self.b)[:8] if len(self.b) else np.zeros(0, dtype=int)
 
 
-def _pieces(pair: _Pair) -> _Pieces:
-    rng = np.random.default_rng(0)
+def _pieces(pair: _Pair, cuts: tuple[float, ...] = ()) -> _Pieces:
     with np.errstate(all="ignore"):
-        draws = np.asarray(pair.p._draw(rng, (512,)), dtype=float)
-        other = np.asarray(pair.q._draw(rng, (512,)), dtype=float)
-        other = (other - (0.0 if pair.m is None else pair.m)) / (1.0 if pair.rho is None else pair.rho)
+        return _break(pair, cuts)
+
+
+def _break(pair: _Pair, cuts: tuple[float, ...]) -> _Pieces:
+    rng = np.random.default_rng(0)
+    draws = np.asarray(pair.p._draw(rng, (512,)), dtype=float)
+    other = np.asarray(pair.q._draw(rng, (512,)), dtype=float)
+    other = (other - (0.0 if pair.m is None else pair.m)) / (1.0 if pair.rho is None else pair.rho)
     low, high = pair.low, pair.high
     ranks = [0, 1, 2, 4, 8, 16, 32, 64, 128, 192, 256, 320, 384, 448, 480, 496, 504, 508, 510, 511]
-    inner = np.unique(np.concatenate([np.sort(draws)[ranks], np.sort(other)[ranks]]))
+    inner = np.unique(np.concatenate([np.sort(draws)[ranks], np.sort(other)[ranks], np.array(cuts)]))
     inner = inner[np.isfinite(inner) & (inner > low) & (inner < high)]
     if not len(inner):
         inner = np.array([0.5 * (low + high) if math.isfinite(low + high) else 1.0])
@@ -239,7 +251,17 @@ def _pieces(pair: _Pair) -> _Pieces:
         origin.append(np.full(len(t) - 1, o))
         sign.append(np.full(len(t) - 1, s))
         unit.append(np.full(len(t) - 1, pair.unit and o == 1.0))
-    return _Pieces(*(np.concatenate(x) for x in (a, b, origin, sign, unit)))
+    return _with_mass(pair, _Pieces(*(np.concatenate(x) for x in (a, b, origin, sign, unit))))
+
+
+def _with_mass(pair: _Pair, pieces: _Pieces) -> _Pieces:
+    """Without the pieces in which neither p nor q has any mass that a float can hold."""
+    t = pieces.a[:, None] + (pieces.b - pieces.a)[:, None] * np.array([1e-6, 0.25, 0.5, 0.75, 1.0 - 1e-6])
+    y = pieces.origin[:, None] + pieces.sign[:, None] * t
+    co = np.where(pieces.unit[:, None], t, 1.0 - y)
+    ours, theirs, _ = pair.logs(y, co)
+    width = np.log(pieces.b - pieces.a)[:, None]
+    return pieces.only(~(np.fmax(ours, theirs) + width < -750.0).all(axis=1))
 
 
 def _half(end: float, middle: float, points: Vector, spread: float, side: float) -> tuple[float, Vector, float]:
@@ -251,7 +273,7 @@ def _half(end: float, middle: float, points: Vector, spread: float, side: float)
         steps = steps[steps > floor]
         t = np.unique(np.concatenate([[0.0], steps, np.abs(end - points), [reach]]))
         return end, t[t <= reach], -side
-    far = spread * 4.0 ** np.arange(-2, 520)
+    far = spread * 4.0 ** np.arange(-2, 505)
     t = np.unique(np.concatenate([[0.0], np.abs(points - middle), far[far < 1e300]]))
     return middle, t, side
 

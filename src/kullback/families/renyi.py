@@ -14,6 +14,7 @@ import numpy as np
 
 from kullback.errors import InvalidForm
 from kullback.families import dispatch
+from kullback.families.base import work
 from kullback.families.between import between
 from kullback.families.line import Line
 
@@ -74,7 +75,7 @@ def hellinger_distance(p: Any, q: Any, /) -> Array:
     0.342787
     """
     half = renyi_divergence(p, q, alpha=0.5)
-    xp = dispatch.work(half)
+    xp = work(half)
     return _plain(xp.sqrt(-xp.expm1(-0.5 * xp.double(half))))
 
 
@@ -100,7 +101,7 @@ def chi2_divergence(p: Any, q: Any, /) -> Array:
     1.718281828459
     """
     two = renyi_divergence(p, q, alpha=2)
-    xp = dispatch.work(two)
+    xp = work(two)
     return _plain(xp.expm1(xp.double(two)))
 
 
@@ -126,7 +127,9 @@ def _by_quadrature(p: Any, q: Any, alpha: float, shape: tuple[int, ...], xp: Any
         return dispatch._like(value, xp, p, q)
     values = np.empty(shape)
     for at in np.ndindex(shape):
-        values[at] = float(renyi_divergence(dispatch._member(p, shape, at), dispatch._member(q, shape, at), alpha=alpha))
+        values[at] = float(
+            renyi_divergence(dispatch._member(p, shape, at), dispatch._member(q, shape, at), alpha=alpha)
+        )
     return dispatch._like(values, xp, p, q)
 
 
@@ -137,7 +140,7 @@ def _one(p: Any, q: Any, alpha: float) -> float:
     if p.discrete != q.discrete:
         return math.inf
     beta = 1.0 - alpha
-    inside = dispatch.contained(p, q, dispatch.work(1.0))
+    inside = dispatch.contained(p, q, work(1.0))
     if inside is False and alpha > 1:
         return math.inf
     if p.discrete:

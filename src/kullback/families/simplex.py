@@ -9,19 +9,19 @@ import numpy as np
 
 from kullback._special import gamma_bregman
 from kullback.errors import InvalidDistribution
-from kullback.families.answer import EXPECTATIONS, FINITE_SUM, STABLE, Answer
+from kullback.families.answer import FINITE_SUM, STABLE, Answer
 from kullback.families.base import (
     Constraint,
     Family,
     family,
     generator,
+    parameter,
     positive_vector,
     sample_shape,
     whole,
     work,
 )
 from kullback.families.dirichlet_form import dirichlet_kl
-from kullback.families.base import _parameter
 from kullback.families.symmetric import equal
 from kullback.forms import Logits, Probs
 
@@ -29,16 +29,15 @@ Array = Any
 Namespace = Any
 
 
-def _vector(words: str, holds: Any) -> Any:
-    return _parameter(Constraint(words, holds, 1, optional=True), None)
+def probs_parameter(*, default: Any = None) -> Any:
+    """Probabilities along the last axis, or None."""
+    words = "probabilities in [0, 1]"
+    return parameter(Constraint(words, lambda x: (x >= 0) & (x <= 1), 1, optional=True), default=default)
 
 
-def _probs() -> Any:
-    return _vector("probabilities in [0, 1]", lambda x: (x >= 0) & (x <= 1))
-
-
-def _logits() -> Any:
-    return _vector("numbers < inf, not NaN", lambda x: x < math.inf)
+def logits_parameter(*, default: Any = None) -> Any:
+    """Logits along the last axis, or None."""
+    return parameter(Constraint("numbers < inf, not NaN", lambda x: x < math.inf, 1, optional=True), default=default)
 
 
 class _Masses(Family):
@@ -72,8 +71,8 @@ class _Masses(Family):
 class Categorical(_Masses):
     """One of K categories; give probs (summing to 1) or logits along the last axis."""
 
-    probs: Array = _probs()
-    logits: Array = _logits()
+    probs: Array = probs_parameter()
+    logits: Array = logits_parameter()
 
     def _check_together(self) -> None:
         self._check_masses()
@@ -104,7 +103,9 @@ class Categorical(_Masses):
         xp = work(*self._leaves())
         logs = log_masses(self._lifted(xp), xp)
         index = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x).astype(np.int64)
-        return logs[..., index] if logs.ndim == 1 else np.take_along_axis(np.asarray(logs), index[..., None], -1)[..., 0]
+        return (
+            logs[..., index] if logs.ndim == 1 else np.take_along_axis(np.asarray(logs), index[..., None], -1)[..., 0]
+        )
 
     def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
         """Categories 0 … K − 1, shape `shape` + batch shape."""
@@ -118,8 +119,8 @@ class Multinomial(_Masses):
     """Counts of total_count independent draws from K categories."""
 
     total_count: Array = whole()
-    probs: Array = _probs()
-    logits: Array = _logits()
+    probs: Array = probs_parameter()
+    logits: Array = logits_parameter()
 
     def _check_together(self) -> None:
         self._check_masses()
@@ -153,7 +154,9 @@ class Multinomial(_Masses):
         """Counts, shape `shape` + batch shape + (K,)."""
         size = sample_shape(shape) + self.batch_shape
         n = np.asarray(self._with(np.asarray).total_count, dtype=np.int64)
-        return generator(random_state).multinomial(np.broadcast_to(n, size), np.broadcast_to(host_masses(self), (*size, self._k)))
+        return generator(random_state).multinomial(
+            np.broadcast_to(n, size), np.broadcast_to(host_masses(self), (*size, self._k))
+        )
 
 
 @family
@@ -169,7 +172,7 @@ class Dirichlet(Family):
 
     @property
     def mean(self) -> Array:
-        """concentration / its sum."""
+        """Concentration / its sum."""
         return self.concentration / self.concentration.sum(-1)[..., None]
 
     def _kl(self, q: Any, xp: Namespace) -> Answer | None:

@@ -30,7 +30,8 @@ class MultivariateStudentT(Family):
     def _check_together(self) -> None:
         check_spd(self.shape, "MultivariateStudentT.shape")
         if self.loc.shape[-1] != self.shape.shape[-1]:
-            msg = f"MultivariateStudentT got loc of {self.loc.shape[-1]} and shape of {self.shape.shape[-1]} dimensions; expected the same."
+            sizes = f"loc of {self.loc.shape[-1]} and shape of {self.shape.shape[-1]} dimensions"
+            msg = f"MultivariateStudentT got {sizes}; expected the same."
             raise InvalidDistribution(msg)
 
     @property
@@ -82,8 +83,8 @@ class MultivariateStudentT(Family):
 def numeric_kl(p: Any, q: MultivariateStudentT) -> Answer | None:
     """KL from a normal or Student law to a Student law, one pair, by one or two integrals over scales.
 
-    log(1 + x) = ∫₀^∞ (1 − e^{−sx})e^{−s}/s ds turns E log(1 + Q/ν) into the Laplace transform of a quadratic form, known
-    for a normal law; a Student law is a normal one whose scale is drawn, which costs a second integral.
+    log(1 + x) = ∫₀^∞ (1 − e^{−sx})e^{−s}/s ds turns E log(1 + Q/ν) into the Laplace transform of a quadratic form,
+    known for a normal law; a Student law is a normal one whose scale is drawn, which costs a second integral.
     """
     from kullback.families.dispatch import no_closed_form
 

@@ -28,17 +28,18 @@ def kl(p: Any, q: Any) -> Answer:
         big = u > 1.0
         near = np.exp(a) * phi(np.where(big, 0.0, u), xp=np)
         far = np.exp(b) - np.exp(a) * (1.0 + u)
-        return np.where(a == -math.inf, np.exp(b), np.where(big, far, near))
+        both: Vector = np.where(a == -math.inf, np.exp(b), np.where(big, far, near))
+        return both
 
     def signed(x: Vector) -> Vector:
         a, b = p._log_mass(x, xp), q._log_mass(x, xp)
         return np.where(a == -math.inf, 0.0, (a - np.where(a == -math.inf, 0.0, b)) * np.exp(a))
 
     try:
-        return _summed(p, q, positive, q._support(xp), xp)
+        return _summed(p, q, positive, q._support(xp))
     except NoClosedForm:
         # q's tail is too long to add up; p's may not be
-        return _summed(p, q, signed, p._support(xp), xp)
+        return _summed(p, q, signed, p._support(xp))
 
 
 def rest_of_power(p: Any, q: Any, beta: float) -> float:
@@ -51,7 +52,7 @@ def rest_of_power(p: Any, q: Any, beta: float) -> float:
         u = np.where(none, 0.0, beta * (b - np.where(none, 0.0, a)))
         return np.where(none, 0.0, np.exp(a) * np.expm1(u))
 
-    return float(_summed(p, q, terms, p._support(xp), xp).value)
+    return float(_summed(p, q, terms, p._support(xp)).value)
 
 
 def entropy(p: Any) -> Answer:
@@ -62,16 +63,16 @@ def entropy(p: Any) -> Answer:
         a = p._log_mass(x, xp)
         return np.where(a == -math.inf, 0.0, -a * np.exp(a))
 
-    return _summed(p, p, terms, p._support(xp), xp)
+    return _summed(p, p, terms, p._support(xp))
 
 
 def moment(p: Any, order: int) -> float:
     """Mean (order 1) or variance (order 2)."""
     xp, p, _ = _lifted(p, p)
-    first = float(_summed(p, p, lambda x: x * np.exp(p._log_mass(x, xp)), p._support(xp), xp).value)
+    first = float(_summed(p, p, lambda x: x * np.exp(p._log_mass(x, xp)), p._support(xp)).value)
     if order == 1:
         return first
-    return float(_summed(p, p, lambda x: (x - first) ** 2 * np.exp(p._log_mass(x, xp)), p._support(xp), xp).value)
+    return float(_summed(p, p, lambda x: (x - first) ** 2 * np.exp(p._log_mass(x, xp)), p._support(xp)).value)
 
 
 def _lifted(p: Any, q: Any) -> tuple[Any, Any, Any]:
@@ -81,7 +82,7 @@ def _lifted(p: Any, q: Any) -> tuple[Any, Any, Any]:
     return xp, p._lifted(xp), q._lifted(xp)
 
 
-def _summed(p: Any, q: Any, terms: Any, support: tuple[Any, Any], xp: Any) -> Answer:
+def _summed(p: Any, q: Any, terms: Any, support: tuple[Any, Any]) -> Answer:
     low, high = (float(edge) for edge in support)
     with np.errstate(all="ignore"):
         if high - low < _LARGEST:
@@ -97,6 +98,8 @@ def _outward(p: Any, q: Any, terms: Any, low: float, high: float) -> Answer:
     whose tails are log-concave in ratio to q's growth, which all of ours but the zeta family have.
     """
     middle = float(np.clip(np.round(p._center()), low, high))
+    spread = math.sqrt(abs(float(p.variance)))
+    most = min(max(1_000_000, 60.0 * spread), _LARGEST) if math.isfinite(spread) else 1_000_000
     total = [math.fsum(terms(np.array([middle])))]
     error = 0.0
     for sign, end in ((1.0, high), (-1.0, low)):
@@ -116,7 +119,7 @@ def _outward(p: Any, q: Any, terms: Any, low: float, high: float) -> Answer:
             if rest <= _TOLERANCE * abs(math.fsum(total)):
                 error += rest
                 break
-            if count > _LARGEST:
+            if count > most:
                 from kullback.families.dispatch import no_closed_form
 
                 raise no_closed_form(p, q, f"after {count} terms the rest of the sum could still be {rest:.2g}")

@@ -1,4 +1,4 @@
-"""Location-scale families on the whole line: Laplace, Logistic, Gumbel, Cauchy, HalfCauchy, StudentT, GeneralizedNormal."""
+"""Location-scale families on the line: Laplace, Logistic, Gumbel, Cauchy, HalfCauchy, StudentT, GeneralizedNormal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from kullback._special import log_ratio, phi, psi_ratio
 from kullback.families.base import family, positive, real
-from kullback.families.exponential_integral import scaled_exp1
 from kullback.families.expectations import (
     Absolute,
     AbsolutePower,
@@ -21,6 +20,7 @@ from kullback.families.expectations import (
     Softplus,
     Square,
 )
+from kullback.families.exponential_integral import scaled_exp1
 from kullback.families.line import Line, Terms
 from kullback.families.stacy import stacy_kl
 
@@ -79,8 +79,8 @@ class Laplace(Line):
 class Logistic(Line):
     """Distribution function 1/(1 + e^{−(x − loc)/scale})."""
 
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _loc_scale(self) -> tuple[Array, Array]:
         return self.loc, self.scale
@@ -246,8 +246,8 @@ class StudentT(Line):
     """Student's t with df degrees of freedom, moved to loc and stretched by scale."""
 
     df: Array = positive()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _loc_scale(self) -> tuple[Array, Array]:
         return self.loc, self.scale
@@ -298,8 +298,8 @@ class GeneralizedNormal(Line):
     """Density ∝ e^{−|(x − loc)/scale|^power} (SciPy's beta): power 1 is Laplace, 2 is normal."""
 
     power: Array = positive()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
 
     def _loc_scale(self) -> tuple[Array, Array]:
         return self.loc, self.scale

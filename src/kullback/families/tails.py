@@ -9,8 +9,8 @@ import numpy as np
 
 from kullback._special import log_ratio, psi_ratio
 from kullback.families.base import family, positive, real
-from kullback.families.exponential_integral import scaled_exp1
 from kullback.families.expectations import Absolute, Feature, Linear, Log, Log1pPower, LogSquare, Power, Square
+from kullback.families.exponential_integral import scaled_exp1
 from kullback.families.gamma import Exponential
 from kullback.families.line import Line, Terms, log_term
 from kullback.families.normal import HALF_LOG_2PI, made
@@ -82,8 +82,8 @@ class Lomax(Line):
     """Pareto of type II: 1 + (x − loc)/scale is Pareto(1, concentration) (SciPy's c)."""
 
     concentration: Array = positive()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
     _positive: ClassVar[bool] = True
 
     def _loc_scale(self) -> tuple[Array, Array]:
@@ -130,8 +130,8 @@ class LogLogistic(Line):
     """((x − loc)/scale)^concentration has odds F/(1 − F) of its own size (SciPy's fisk, c)."""
 
     concentration: Array = positive()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
     _positive: ClassVar[bool] = True
 
     def _loc_scale(self) -> tuple[Array, Array]:
@@ -176,8 +176,8 @@ class InverseGaussian(Line):
     """First passage times of a drifting Brownian motion: mean mu·scale, shape λ = scale (SciPy's invgauss)."""
 
     mu: Array = positive()
-    loc: Array = real(0.0)
-    scale: Array = positive(1.0)
+    loc: Array = real(default=0.0)
+    scale: Array = positive(default=1.0)
     _positive: ClassVar[bool] = True
 
     def _loc_scale(self) -> tuple[Array, Array]:
@@ -218,7 +218,9 @@ class InverseGaussian(Line):
             return None
         a, b = (self.mu - q.mu) / q.mu, (self.scale - q.scale) / q.scale
         relative = a + b + a * b
-        return 0.5 * psi_ratio(self.scale, q.scale, xp=xp) + 0.5 * (q.scale / self.scale) / self.mu * relative * relative
+        return (
+            0.5 * psi_ratio(self.scale, q.scale, xp=xp) + 0.5 * (q.scale / self.scale) / self.mu * relative * relative
+        )
 
 
 def _pareto_moment(a: Array, r: Array, xp: Namespace) -> Array:

@@ -130,7 +130,12 @@ class InverseWishart(Family):
         for j in range(d):
             digammas = digammas + xp.digamma(0.5 * (n - j))
         logs = log_det(xp.cholesky(self.scale), xp=xp) - d * math.log(2)
-        return multivariate_gamma_log(0.5 * n, d, xp=xp) + 0.5 * n * d + 0.5 * (d + 1) * logs - 0.5 * (n + d + 1) * digammas
+        return (
+            multivariate_gamma_log(0.5 * n, d, xp=xp)
+            + 0.5 * n * d
+            + 0.5 * (d + 1) * logs
+            - 0.5 * (n + d + 1) * digammas
+        )
 
     def log_prob(self, x: Array, /) -> Array:
         """Log-density at positive definite matrices x."""
@@ -161,7 +166,8 @@ class NormalInverseWishart(Family):
     def _check_together(self) -> None:
         _check(self)
         if self.mean.shape[-1] != self.scale.shape[-1]:
-            msg = f"NormalInverseWishart got mean of {self.mean.shape[-1]} and scale of {self.scale.shape[-1]} dimensions; expected the same."
+            sizes = f"mean of {self.mean.shape[-1]} and scale of {self.scale.shape[-1]} dimensions"
+            msg = f"NormalInverseWishart got {sizes}; expected the same."
             raise InvalidDistribution(msg)
 
     @property
@@ -198,7 +204,9 @@ class NormalInverseWishart(Family):
 
         mean, cov = x
         count = self.mean_count if isinstance(self.mean_count, float) else self.mean_count[..., None, None]
-        return MultivariateNormal(self.mean, cov / count).log_prob(mean) + InverseWishart(self.df, self.scale).log_prob(cov)
+        return MultivariateNormal(self.mean, cov / count).log_prob(mean) + InverseWishart(self.df, self.scale).log_prob(
+            cov
+        )
 
     def sample(self, shape: Any = (), /, *, random_state: Any) -> Any:
         """A pair (mean, cov) of draws."""

@@ -11,7 +11,10 @@ Array = Any
 Namespace = Any
 
 _N = 12
-_EULER = tuple(b / math.factorial(2 * k) for k, b in enumerate((1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510), 1))
+_EULER = tuple(
+    b / math.factorial(2 * k)
+    for k, b in enumerate((1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510), 1)
+)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 
 
@@ -44,7 +47,7 @@ def _derivatives(s: Array, xp: Namespace) -> tuple[Array, Array, Array]:
 
 
 def zeta_log(s: Array, *, xp: Namespace) -> Array:
-    """log ζ(s)."""
+    """Log ζ(s)."""
     return xp.log1p(_derivatives(s, xp)[0])
 
 
@@ -62,7 +65,7 @@ def _curvature(s: Array, xp: Namespace) -> Array:
 
 
 def log_zeta_bregman(s: Array, t: Array, *, xp: Namespace) -> Array:
-    """log ζ(t) − log ζ(s) + (t−s)·E_s log x ≥ 0: near s as (t−s)²∫(1−v)·(log ζ)″(s + v(t−s))dv, which cancels nothing."""
+    """Log ζ(t) − log ζ(s) + (t−s)·E_s log x ≥ 0: near s as (t−s)²∫(1−v)·(log ζ)″(s + v(t−s))dv, no cancellation."""
     d = t - s
     near = xp.abs(d) < 0.5 * (s - 1.0)
     step = xp.where(near, d, 0.0 * d)

@@ -68,7 +68,9 @@ def cross_entropy(
     value = float(np.sum(np.where(share > 0, share * np.where(share > 0, loss, 0.0), 0.0)))
     if math.isinf(value):
         missing = int(np.isposinf(loss).sum())
-        note = f"{missing} of {len(x)} draws have no mass under q; the first is draw {int(np.argmax(np.isposinf(loss)))}."
+        note = (
+            f"{missing} of {len(x)} draws have no mass under q; the first is draw {int(np.argmax(np.isposinf(loss)))}."
+        )
         return Estimate(value, value, value, level, math.nan, unit_name(base), _METHOD, (len(x),), (note,))
     groups, scores = len(x), share * (loss - value)
     method, notes = _METHOD, ()
