@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import GAMMA_SHIFT, gamma_bregman, psi_ratio, relative_term
+from kullback._special import GAMMA_SHIFT, gamma_bregman, log_ratio, psi, psi_ratio, relative_term
 from kullback.errors import InvalidDistribution
 from kullback.families.base import family, greater_than, non_negative, open_probability, positive, probability, whole
+from kullback.families.bregman import bregman
 from kullback.families.expectations import Exp, Feature, Linear, Log, LogGamma, Square
 from kullback.families.line import Line, Terms
 from kullback.families.normal import HALF_LOG_2PI
@@ -380,19 +381,7 @@ class LogSeries(Whole):
         return rng.logseries(np.broadcast_to(self.probs, size)).astype(float)
 
     def _stable(self, q: Any, xp: Namespace) -> Array | None:
-        # E x·log(p/q) + log(log(1−q)/log(1−p)), with the first-order parts of both taken out:
-        # E x = m; with w = (L_q − L_p)/L_p, L = −log(1−·): m·ψ(q/p − 1) + [log1p(w) − m(q−p)/p]
-        if not isinstance(q, LogSeries):
-            return None
-        p, d = self.probs, q.probs - self.probs
-        L = -xp.log1p(-p)
-        step = -xp.log1p(-d / (1.0 - p))
-        w = step / L
-        # w − m·d/p = (step − d/(1−p))/L = ψ(−d/(1−p))/L, and log1p(w) = w − ψ(w)
-        mean = p / ((1.0 - p) * L)
-        from kullback._special import psi
-
-        return mean * psi_ratio(p + 0.0 * d, q.probs + 0.0 * d, xp=xp) + psi(-d / (1.0 - p), xp=xp) / L - psi(w, xp=xp)
+        return log_series_kl(self.probs, q.probs, xp=xp) if isinstance(q, LogSeries) else None
 
 
 @family
@@ -500,6 +489,38 @@ class Hypergeometric(Whole):
     def _draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> Any:
         N, K, n = (np.asarray(x, dtype=np.int64) for x in (self.population, self.marked, self.draws))
         return rng.hypergeometric(K, N - K, n, size).astype(float)
+
+
+def log_series_kl(p: Array, q: Array, *, xp: Namespace) -> Array:
+    """E x·log(p/q) + log(L_q/L_p), L = −log1p(−·), in three forms, each where it does not cancel.
+
+    Where p or q is above .3, with the first-order parts taken out: m·ψ(q/p − 1) + ψ(−(q−p)/(1−p))/L_p − ψ(L_q/L_p − 1).
+    Below, x is nearly always 1: the Bregman divergence of log L in log p where p and q are close, and else
+    log1p(ψ(−q)/q) − log1p(ψ(−p)/p) − E(x−1)·log(q/p), as L = p + ψ(−p) and E(x−1) = ψ(p/(1−p))/L_p.
+    """
+    d = q - p
+    p, q = p + 0.0 * d, q + 0.0 * d
+    low = (p < 0.3) & (q < 0.3)
+    L = -xp.log1p(-p)
+    moved = d / (1.0 - p)
+    w = -xp.log1p(-moved) / L
+    mean = p / ((1.0 - p) * L)
+    high_value = mean * psi_ratio(p, q, xp=xp) + psi(-moved, xp=xp) / L - psi(w, xp=xp)
+    a, b = xp.where(low, p, 0.1 + 0.0 * p), xp.where(low, q, 0.1 + 0.0 * q)
+    step = log_ratio(b, a, xp=xp)
+
+    def curvature(eta: Array) -> Array:
+        # (log L)″ in log p: p·ψ(−p)/(L(1−p))², which is Var x
+        x = a * xp.exp(eta)
+        L_x = -xp.log1p(-x)
+        return x * psi(-x, xp=xp) / (L_x * (1.0 - x)) ** 2
+
+    def far(_: Array, __: Array) -> Array:
+        excess = psi(a / (1.0 - a), xp=xp) / -xp.log1p(-a)
+        return xp.log1p(psi(-b, xp=xp) / b) - xp.log1p(psi(-a, xp=xp) / a) - excess * step
+
+    low_value = bregman(0.0 * step, step, near=xp.abs(step) < 1.0, curvature=curvature, far=far, xp=xp)
+    return xp.where(low, low_value, high_value)
 
 
 def _stirling(x: Array, xp: Namespace) -> Array:
