@@ -46,7 +46,7 @@ def _normal(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
 
 def _stacy(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
     (k1, c1), (k2, c2) = p._shape(), q._shape()
-    if not equal(c1, c2) or p._power_sign() == 0:
+    if not equal(c1, c2) or not p._power_sign():
         return None
     (loc1, a1), (loc2, a2) = p._loc_scale(), q._loc_scale()
     zero = xp.double(0.0)

@@ -142,7 +142,8 @@ def _torch() -> Namespace:
     special = torch.special
 
     def double(x: Any) -> Any:
-        x = x if isinstance(x, torch.Tensor) else torch.as_tensor(x)
+        if not isinstance(x, torch.Tensor):
+            return torch.as_tensor(x, dtype=torch.float64)  # as_tensor alone would round 0.3 to float32
         return x if x.dtype == torch.float64 or x.device.type == "mps" else x.to(torch.float64)
 
     def where(condition: Any, x: Any, y: Any) -> Any:

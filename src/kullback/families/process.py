@@ -20,7 +20,7 @@ from kullback.families.base import (
     real_vector,
     sample_shape,
 )
-from kullback.families.namespace import to_host
+from kullback.families.namespace import is_concrete, to_host
 from kullback.forms import Probs
 
 Array = Any
@@ -143,6 +143,8 @@ class AutoRegression(Family):
     noise_std: Array = positive()
 
     def _check_together(self) -> None:
+        if not is_concrete(self.coefficients):
+            return
         host = to_host(self.coefficients.detach() if hasattr(self.coefficients, "detach") else self.coefficients)
         for at in np.ndindex(host.shape[:-1]):
             a = host[at]
@@ -181,6 +183,10 @@ class AutoRegression(Family):
             ratio = (self.noise_std / q.noise_std) ** 2
             s = (ratio[..., None] if hasattr(ratio, "shape") and ratio.shape else ratio) * theirs / ours - 1.0
             value = 0.5 * xp.sum(psi(s, xp=xp)) / n
+            if not is_concrete(value):
+                if n >= 4096:  # under a trace nothing can be compared: roots up to .99 are resolved by then
+                    return Answer(value, STABLE)
+                continue
             now = to_host(value.detach() if hasattr(value, "detach") else value)
             if before is not None and np.all(np.abs(now - before) <= 1e-13 * np.abs(now) + 1e-300):
                 return Answer(value, STABLE, float(np.max(np.abs(now - before))))

@@ -25,7 +25,7 @@ from kullback._special import (
 )
 from kullback.families.expectations import Absolute, Exp, Feature, Linear, Log, LogSquare, Power, power
 from kullback.families.line import Line, Terms, log_term
-from kullback.families.namespace import to_host
+from kullback.families.namespace import is_concrete, to_host
 
 Array = Any
 Namespace = Any
@@ -125,20 +125,25 @@ class Stacy(Line):
         return rng.gamma(np.broadcast_to(k, size)) ** (1.0 / c)
 
     def _stable(self, q: Any, xp: Namespace) -> Array | None:
-        if not isinstance(q, Stacy) or self._power_sign() * q._power_sign() <= 0:
+        if not isinstance(q, Stacy):
+            return None
+        ours, theirs = self._power_sign(), q._power_sign()
+        if ours is not None and theirs is not None and ours * theirs <= 0:
             return None
         (k1, c1), (k2, c2) = self._shape(), q._shape()
         same_power = isinstance(c1, float) and isinstance(c2, float) and c1 == c2
         epsilon = None if same_power else (c2 - c1) / c1
         return stacy_kl(k1, k2, k2 - k1, epsilon, c2 * _log_scale_ratio(self, q, xp), xp=xp)
 
-    def _power_sign(self) -> float:
-        """+1, −1, or 0 for a batch with both."""
+    def _power_sign(self) -> float | None:
+        """+1, −1, 0 for a batch with both, None under a trace: there, powers of two signs give NaN."""
         _, c = self._shape()
         if isinstance(c, float):
             return math.copysign(1.0, c)
         if type(self).__name__ != "GeneralizedGamma":
             return -1.0 if type(self).__name__ == "Frechet" else 1.0
+        if not is_concrete(c):
+            return None
         signs = np.sign(to_host(c.detach() if hasattr(c, "detach") else c))
         return float(signs.flat[0]) if signs.size and np.all(signs == signs.flat[0]) else 0.0
 

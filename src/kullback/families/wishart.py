@@ -13,7 +13,7 @@ from kullback.families.answer import STABLE, Answer
 from kullback.families.base import Family, family, generator, positive, real_matrix, real_vector, sample_shape, work
 from kullback.families.covariance import check_spd, log_det, multivariate_gamma_log, relative_eigenvalues
 from kullback.families.multivariate_normal import mahalanobis
-from kullback.families.namespace import to_host
+from kullback.families.namespace import is_concrete, to_host
 
 Array = Any
 Namespace = Any
@@ -22,6 +22,8 @@ Namespace = Any
 def _check(p: Any) -> None:
     name, d = type(p).__name__, p.scale.shape[-1]
     check_spd(p.scale, f"{name}.scale")
+    if not isinstance(p.df, float) and not is_concrete(p.df):
+        return
     low = p.df if isinstance(p.df, float) else float(to_host(p.df.detach() if hasattr(p.df, "detach") else p.df).min())
     if not low > d - 1:
         msg = f"{name}.df = {low}; expected more than {d - 1}, the dimensions less one."
