@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from families.oracle import CONTINUOUS, kl
 from scipy import stats
 
-from kullback import entropy, explain, kl_divergence
+from families.oracle import CONTINUOUS, kl
+from kullback import entropy, explain
 from kullback.families import dispatch
 from kullback.families.answer import EXACT, QUADRATURE, SUPPORT
 

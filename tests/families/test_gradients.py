@@ -184,10 +184,12 @@ def test_gradients_are_zero_where_the_two_are_equal() -> None:
     import torch
 
     for make, a, _ in SAME:
+        if make in (F.Pareto, F.Uniform):
+            continue  # the edge of the support: ∞ on one side, a slope on the other
         tensors = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in a]
         value = kl_divergence(make(*tensors), make(*a))
         if not value.requires_grad:
-            continue  # a form that knows only that the values are equal
+            continue  # a form that sees that the values are equal
         value.backward()
         for t in tensors:
             if t.grad is not None:
@@ -203,7 +205,7 @@ def test_float32_comes_back_as_float32_and_right() -> None:
     got = kl_divergence(F.Gamma(a, torch.tensor(1.0)), F.Gamma(a + 1, torch.tensor(1.0)))
     assert got.dtype == torch.float32
     # mpmath, mp.dps=40: lnΓ(a+1) − lnΓ(a) − ψ₀(a), a = 10⁶
-    assert float(got) == pytest.approx(5.00000166666708e-07, rel=1e-6)
+    assert float(got) == pytest.approx(5.00000083333333e-07, rel=1e-6)
     p = np.array([1e6], dtype=np.float32)
     assert kl_divergence(F.Gamma(p, 1.0), F.Gamma(p + 1, 1.0)).dtype == np.float32
     half = torch.tensor([1.0], dtype=torch.float16)

@@ -9,10 +9,10 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import pytest
-from exact import error
 
-from kullback import kl_divergence
+from exact import error
 from kullback import families as F
+from kullback import kl_divergence
 
 Exact = Callable[..., mp.mpf]
 m = mp.mpf
@@ -138,7 +138,11 @@ def test_logistic_of_one_scale() -> None:
     for d in [1e-12, 1e-5, 0.3, 1.99, 2.01, 50.0, 1e6]:
         check(F.Logistic(0.0, 2.0), F.Logistic(d, 2.0), logistic(m(0), m(2), m(d), m(2)))
         # log of LogLogistic is Logistic
-        check(F.LogLogistic(0.5, 0.0, 1.0), F.LogLogistic(0.5, 0.0, 1.0 + d), logistic(m(0), m(2), mp.log(m(1.0 + d)), m(2)))
+        check(
+            F.LogLogistic(0.5, 0.0, 1.0),
+            F.LogLogistic(0.5, 0.0, 1.0 + d),
+            logistic(m(0), m(2), mp.log(m(1.0 + d)), m(2)),
+        )
 
 
 def test_gamma() -> None:
@@ -156,7 +160,9 @@ def test_gamma_of_one_mean() -> None:
 
 
 def test_powers_of_gamma() -> None:
-    for (k, l), (c, d) in product(pairs([0.4, 3.0, 40.0]), [(1.5, 1.5 * (1 + 1e-7)), (2.0, 1.6), (0.7, 2.1), (-2.0, -1.7)]):
+    for (k, l), (c, d) in product(
+        pairs([0.4, 3.0, 40.0]), [(1.5, 1.5 * (1 + 1e-7)), (2.0, 1.6), (0.7, 2.1), (-2.0, -1.7)]
+    ):
         if l > 1e3:
             continue
         p, q = F.GeneralizedGamma(k, c, 0.0, 1.3), F.GeneralizedGamma(l, d, 0.0, 1.3 * (1 + 1e-7))
@@ -186,7 +192,12 @@ def test_beta_and_dirichlet() -> None:
     for (a, c), (b, d) in product(pairs([1e-6, 0.4, 3.0, 1e6]), pairs([0.7, 1e6])):
         # with one concentration of 1e−6 the recurrences of b and of a + b nearly cancel: half the extra digits go
         check(F.Beta(a, b), F.Beta(c, d), beta(m(a), m(b), m(c), m(d)), 1e-8 if a < 1e-3 else 1e-12)
-    for a, b, c, d in [(1e6, 1e6, 1e6 + 10, 1e6), (1e10, 1e10, 1.0001e10, 1e10), (1e6, 1e6, 2e6, 2e6), (1e-8, 1e-8, 2e-8, 1e-8)]:
+    for a, b, c, d in [
+        (1e6, 1e6, 1e6 + 10, 1e6),
+        (1e10, 1e10, 1.0001e10, 1e10),
+        (1e6, 1e6, 2e6, 2e6),
+        (1e-8, 1e-8, 2e-8, 1e-8),
+    ]:
         truth = beta(m(a), m(b), m(c), m(d))
         check(F.Beta(a, b), F.Beta(c, d), truth)
         check(F.Dirichlet([a, b]), F.Dirichlet([c, d]), truth)
@@ -197,7 +208,9 @@ def test_beta_and_dirichlet() -> None:
 def dirichlet(a: Any, b: Any) -> mp.mpf:
     a, b = [m(float(x)) for x in a], [m(float(x)) for x in b]
     A, B = mp.fsum(a), mp.fsum(b)
-    gammas = mp.loggamma(A) - mp.loggamma(B) - mp.fsum(mp.loggamma(x) - mp.loggamma(y) for x, y in zip(a, b, strict=True))
+    gammas = (
+        mp.loggamma(A) - mp.loggamma(B) - mp.fsum(mp.loggamma(x) - mp.loggamma(y) for x, y in zip(a, b, strict=True))
+    )
     return gammas + mp.fsum((x - y) * (mp.digamma(x) - mp.digamma(A)) for x, y in zip(a, b, strict=True))
 
 
@@ -242,7 +255,16 @@ def test_zeta_and_log_series() -> None:
     with mp.workdps(50):
         for s, t in product([1.01, 1.5, 3.0, 20.0], [1 + 1e-8, 1.01, 2.0]):
             check(F.Zeta(s), F.Zeta(s * t), zeta(m(s), m(s * t)))
-    for p, q in [(0.4, 0.4 + 1e-8), (0.4, 0.9), (1e-6, 2e-6), (0.99, 0.999), (0.9, 0.1), (1e-6, 0.1), (1e-6, 1e-6 * (1 + 1e-8)), (0.29, 0.31)]:
+    for p, q in [
+        (0.4, 0.4 + 1e-8),
+        (0.4, 0.9),
+        (1e-6, 2e-6),
+        (0.99, 0.999),
+        (0.9, 0.1),
+        (1e-6, 0.1),
+        (1e-6, 1e-6 * (1 + 1e-8)),
+        (0.29, 0.31),
+    ]:
         check(F.LogSeries(p), F.LogSeries(q), log_series(m(p), m(q)))
 
 
@@ -254,7 +276,11 @@ def test_pareto_and_inverse_gaussian_and_generalized_normal() -> None:
         exponential = mp.log(m(a) / m(c)) + m(c) / m(a) - 1
         check(F.Lomax(a, 0.0, 1.3), F.Lomax(c, 0.0, 1.3), exponential)
         check(F.Kumaraswamy(2.0, a), F.Kumaraswamy(2.0, c), exponential)
-        check(F.InverseGaussian(0.7, 0.0, a), F.InverseGaussian(0.7 * (1 + 1e-7), 0.0, c), inverse_gaussian(m(0.7), m(a), m(0.7 * (1 + 1e-7)), m(c)))
+        check(
+            F.InverseGaussian(0.7, 0.0, a),
+            F.InverseGaussian(0.7 * (1 + 1e-7), 0.0, c),
+            inverse_gaussian(m(0.7), m(a), m(0.7 * (1 + 1e-7)), m(c)),
+        )
     for b, d in [(1.5, 1.5), (1.5, 2.0), (1.0, 2.0), (3.0, 0.8), (2.0, 2.0 + 1e-6)]:
         truth = stacy(1 / m(b), m(b), m(1.1), 1 / m(d), m(d), m(1.3))
         check(F.GeneralizedNormal(b, 0.5, 1.1), F.GeneralizedNormal(d, 0.5, 1.3), truth)
@@ -268,7 +294,16 @@ def test_uniform() -> None:
 
 def test_von_mises() -> None:
     with mp.workdps(60):
-        for k, l in [(0.0, 1.0), (1e-3, 2e-3), (1.0, 1 + 1e-7), (1.0, 5.0), (800.0, 900.0), (1e6, 2e6), (1000.0, 0.5), (39.0, 41.0)]:
+        for k, l in [
+            (0.0, 1.0),
+            (1e-3, 2e-3),
+            (1.0, 1 + 1e-7),
+            (1.0, 5.0),
+            (800.0, 900.0),
+            (1e6, 2e6),
+            (1000.0, 0.5),
+            (39.0, 41.0),
+        ]:
             check(F.VonMises(0.3, k), F.VonMises(0.3, l), von_mises(m(k), m(l)))
         turned = von_mises(m(2), m(3)) + mp.besseli(1, 2) / mp.besseli(0, 2) * 3 * (1 - mp.cos(m(0.5)))
         check(F.VonMises(0.0, 2.0), F.VonMises(0.5, 3.0), turned)

@@ -298,6 +298,23 @@ class Family(ABC):
         """With parameters in `xp`, in double precision where there is one."""
         return self._with(xp.double)
 
+    def _kind(self) -> Any:
+        """What a family is besides its numbers: its type, its options, and the same of its parts."""
+        if not self._comparable:
+            return id(self)
+        parts = self._parts()
+        options = []
+        for name, constraint in spec(type(self)):
+            value = getattr(self, name)
+            inner = isinstance(value, Family) or (
+                isinstance(value, tuple) and any(isinstance(v, Family) for v in value)
+            )
+            if constraint is not None:
+                options.append(value is None)
+            elif not inner:
+                options.append(value)
+        return type(self), tuple(options), tuple(part._kind() for part in parts)
+
     @property
     def event_shape(self) -> tuple[int, ...]:
         """The shape of one draw."""
