@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import kullback.families as F
 from kullback import NoClosedForm, entropy, explain, kl_divergence
-from kullback import families as F
 from kullback.families import dispatch
 
 m = mp.mpf

@@ -1,4 +1,4 @@
-"""Every ordered pair of SciPy's families: adapter, route and number against a grid integral of SciPy's own densities."""
+"""Every ordered pair of SciPy's families: adapter, route and number against a grid integral of SciPy's densities."""
 
 from __future__ import annotations
 

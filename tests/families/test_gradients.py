@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kullback import families as F
+import kullback.families as F
 from kullback import kl_divergence
 
 S1 = [[2.0, 0.3], [0.3, 1.0]]

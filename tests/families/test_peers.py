@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-import torch.distributions as D
+from torch import distributions as D
 
 from kullback import InvalidForm, NoClosedForm, kl_divergence
 

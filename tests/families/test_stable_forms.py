@@ -10,8 +10,8 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+import kullback.families as F
 from exact import error
-from kullback import families as F
 from kullback import kl_divergence
 
 Exact = Callable[..., mp.mpf]

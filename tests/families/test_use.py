@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.distributions as D
 from scipy import stats
+from torch import distributions as D
 
 import kullback as kb
-from kullback import families as F
+import kullback.families as F
 from kullback.families import dispatch
 
 
