@@ -210,6 +210,8 @@ def gamma_rest(a: Array, c: Array, h: Array, *, xp: Namespace) -> Array:
 
 def normal_kl(mean_p: Array, std_p: Array, mean_q: Array, std_q: Array, *, xp: Namespace) -> Array:
     """KL(N(μ₁,σ₁²)‖N(μ₂,σ₂²)) = ½[(Δμ/σ₂)² + w² + 2ψ(w)], w = (σ₁−σ₂)/σ₂; every term ≥ 0."""
+    if (fused := getattr(getattr(xp, "plain", None), "normal_kl", None)) is not None:
+        return fused(mean_p, std_p, mean_q, std_q)
     d = (mean_p - mean_q) / std_q
     w = (std_p - std_q) / std_q
     return 0.5 * (d * d + w * w) + psi_ratio(std_q + 0.0 * w, std_p + 0.0 * w, xp=xp)

@@ -111,8 +111,8 @@ def line_kl(p: Line, q: Line, xp: Namespace) -> Answer | None:
 
 
 def _closed(p: Line, q: Line, xp: Namespace) -> tuple[Array | None, str]:
-    m, rho, log_rho = relative(p, q, xp)
-    if not (p._positive and q._positive) or m is None:
+    anchored = p._positive and q._positive
+    if not anchored or _difference(p._loc_scale()[0], q._loc_scale()[0]) is None:
         value = p._stable(q, xp)
         if value is not None:
             return value, STABLE
@@ -124,6 +124,7 @@ def _closed(p: Line, q: Line, xp: Namespace) -> tuple[Array | None, str]:
     terms = q._terms(xp)
     if terms is None:
         return None, ""
+    m, rho, log_rho = relative(p, q, xp)
     expected = mean_of_terms(p, terms, m, rho, xp=xp)
     if expected is None:
         return None, ""

@@ -32,14 +32,14 @@ def namespace_of(*values: Any) -> Namespace:
         elif jax is not None and isinstance(v, jax.Array):
             kinds.add("jax")
         elif isinstance(v, np.ndarray):
-            kinds.add("numpy" if v.ndim else "scalar")
+            kinds.add("scalar" if not v.ndim else "large" if v.size >= _LARGE else "numpy")
         elif not isinstance(v, np.number):
             msg = f"got a {type(v).__module__}.{type(v).__name__}; expected numbers, or NumPy, torch or JAX arrays."
             raise InvalidForm(msg)
     if {"torch", "jax"} <= kinds:
         msg = "got torch and JAX arrays together; expected one library. Convert one side."
         raise InvalidForm(msg)
-    return next((_BUILD[kind]() for kind in ("torch", "jax", "numpy") if kind in kinds), _scalar())
+    return next((_BUILD[kind]() for kind in ("torch", "jax", "large", "numpy") if kind in kinds), _scalar())
 
 
 def is_concrete(x: Any) -> bool:
@@ -234,4 +234,12 @@ def _jax() -> Namespace:
     )
 
 
-_BUILD = {"torch": _torch, "jax": _jax, "numpy": _numpy}
+@functools.cache
+def _large() -> Namespace:
+    """NumPy's namespace with the primitives compiled: worth numba's import from some ten thousand members on."""
+    compiled = importlib.import_module("kullback._special_numba")
+    return SimpleNamespace(**{**vars(_numpy()), "plain": compiled})
+
+
+_LARGE = 20_000
+_BUILD = {"large": _large, "torch": _torch, "jax": _jax, "numpy": _numpy}

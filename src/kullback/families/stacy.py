@@ -162,6 +162,8 @@ def stacy_kl(k1: Array, k2: Array, h: Array, epsilon: Array | None, log_beta: Ar
     M = log_beta if epsilon is None else log_beta + epsilon * xp.digamma(k1)
     if one_shape:
         value = k1 * phi(M, xp=xp)
+    elif (fused := getattr(getattr(xp, "plain", None), "shape_and_scale", None)) is not None:
+        value = fused(k1, k2, h, M)
     else:
         M, h, k1, k2 = (x + 0.0 * (M + h) for x in (M, h, k1, k2))
         up, above1, above2 = gamma_shifted(k1, k2, h, xp=xp)
