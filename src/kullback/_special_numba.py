@@ -30,6 +30,8 @@ _inline = numba.njit(cache=True, error_model="numpy")
 def _psi_series(s: float) -> float:
     t = s / (2.0 + s)
     z = t * t
+    if z < 1e-3:  # z⁶/15 is below 2⁻⁵³: the six first terms are enough
+        return t * (s - 2.0 * z * (_A[0] + z * (_A[1] + z * (_A[2] + z * (_A[3] + z * (_A[4] + z * _A[5]))))))
     total = _A[11]
     for i in range(10, -1, -1):
         total = total * z + _A[i]
