@@ -13,11 +13,10 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import torch
-import torch.distributions as D
+from torch import distributions
 
 import kullback
-import kullback.families as F
-from kullback import kl_divergence
+from kullback import families, kl_divergence
 
 N = 1_000_000
 CHECKED = 200
@@ -61,36 +60,61 @@ def main() -> None:
     rng = np.random.default_rng(0)
     print(f"{'1e6 pairs in one call':<34}{'kullback':>10}{'torch':>10}{'ratio':>8}{'error':>10}{'torch error':>13}")
     for name, ours, theirs, exact, low, high in (
-        ("Normal, apart", F.Normal, D.Normal, normal, 0.5, 2.0),
-        ("Normal, 1e-6 apart", F.Normal, D.Normal, normal, 1 - 1e-6, 1 + 1e-6),
-        ("Gamma, small shapes, apart", F.Gamma, D.Gamma, gamma, 0.5, 2.0),
-        ("Gamma, small shapes, 1e-6 apart", F.Gamma, D.Gamma, gamma, 1 - 1e-6, 1 + 1e-6),
-        ("Beta, apart", F.Beta, D.Beta, beta, 0.5, 2.0),
+        ("Normal, apart", families.Normal, distributions.Normal, normal, 0.5, 2.0),
+        ("Normal, 1e-6 apart", families.Normal, distributions.Normal, normal, 1 - 1e-6, 1 + 1e-6),
+        ("Gamma, small shapes, apart", families.Gamma, distributions.Gamma, gamma, 0.5, 2.0),
+        ("Gamma, small shapes, 1e-6 apart", families.Gamma, distributions.Gamma, gamma, 1 - 1e-6, 1 + 1e-6),
+        ("Beta, apart", families.Beta, distributions.Beta, beta, 0.5, 2.0),
     ):
         a = [rng.uniform(0.5, 20.0, N) for _ in range(2)]
         b = [x * rng.uniform(low, high, N) for x in a]
         mine = ours(*a), ours(*b)
         peer = theirs(*map(torch.from_numpy, a)), theirs(*map(torch.from_numpy, b))
         truth = [exact(*row) for row in zip(*(x[:CHECKED] for x in a + b), strict=True)]
-        got, other = kl_divergence(*mine), D.kl_divergence(*peer)
-        t1, t2 = seconds(lambda p=mine: kl_divergence(*p)), seconds(lambda p=peer: D.kl_divergence(*p))
-        print(
-            f"{name:<34}{1e3 * t1:>8.1f}ms{1e3 * t2:>8.1f}ms{t1 / t2:>8.2f}{worst(got, truth):>10.0e}{worst(other, truth):>13.0e}"
-        )
+        got, other = kl_divergence(*mine), distributions.kl_divergence(*peer)
+        t1, t2 = seconds(lambda p=mine: kl_divergence(*p)), seconds(lambda p=peer: distributions.kl_divergence(*p))
+        times = f"{1e3 * t1:>8.1f}ms{1e3 * t2:>8.1f}ms{t1 / t2:>8.2f}"
+        print(f"{name:<34}{times}{worst(got, truth):>10.0e}{worst(other, truth):>13.0e}")
     print(f"\n{'one pair of numbers':<34}{'kullback':>10}{'torch':>10}")
     one = torch.tensor(1.0, dtype=torch.float64)
     for name, p, q, tp, tq in (
-        ("Normal‖Normal", F.Normal(0, 1), F.Normal(1, 2), D.Normal(0 * one, one), D.Normal(one, 2 * one)),
-        ("Gamma‖Gamma", F.Gamma(2.0, 1.0), F.Gamma(3.0, 2.0), D.Gamma(2 * one, one), D.Gamma(3 * one, 2 * one)),
-        ("Beta‖Beta", F.Beta(2.0, 1.0), F.Beta(3.0, 2.0), D.Beta(2 * one, one), D.Beta(3 * one, 2 * one)),
-        ("Normal‖Laplace", F.Normal(0, 1), F.Laplace(0, 2), D.Normal(0 * one, one), D.Laplace(0 * one, 2 * one)),
-        ("Gamma‖LogNormal (torch: none)", F.Gamma(2.0, 1.0), F.LogNormal(0, 1), None, None),
-        ("StudentT‖Cauchy (quadrature)", F.StudentT(3.0), F.Cauchy(0, 1), None, None),
+        (
+            "Normal‖Normal",
+            families.Normal(0, 1),
+            families.Normal(1, 2),
+            distributions.Normal(0 * one, one),
+            distributions.Normal(one, 2 * one),
+        ),
+        (
+            "Gamma‖Gamma",
+            families.Gamma(2.0, 1.0),
+            families.Gamma(3.0, 2.0),
+            distributions.Gamma(2 * one, one),
+            distributions.Gamma(3 * one, 2 * one),
+        ),
+        (
+            "Beta‖Beta",
+            families.Beta(2.0, 1.0),
+            families.Beta(3.0, 2.0),
+            distributions.Beta(2 * one, one),
+            distributions.Beta(3 * one, 2 * one),
+        ),
+        (
+            "Normal‖Laplace",
+            families.Normal(0, 1),
+            families.Laplace(0, 2),
+            distributions.Normal(0 * one, one),
+            distributions.Laplace(0 * one, 2 * one),
+        ),
+        ("Gamma‖LogNormal (torch: none)", families.Gamma(2.0, 1.0), families.LogNormal(0, 1), None, None),
+        ("StudentT‖Cauchy (quadrature)", families.StudentT(3.0), families.Cauchy(0, 1), None, None),
     ):
         n = 20 if "quadrature" in name else 500
         t1 = min(timeit.repeat(lambda p=p, q=q: kl_divergence(p, q), number=n, repeat=5)) / n
         t2 = (
-            min(timeit.repeat(lambda p=tp, q=tq: D.kl_divergence(p, q), number=n, repeat=5)) / n if tp else float("nan")
+            min(timeit.repeat(lambda p=tp, q=tq: distributions.kl_divergence(p, q), number=n, repeat=5)) / n
+            if tp
+            else float("nan")
         )
         print(f"{name:<34}{1e6 * t1:>8.0f}µs{1e6 * t2:>8.0f}µs")
 

@@ -40,15 +40,16 @@ def page() -> str:
     """The whole page."""
     matrix = table()
     first, _ = members()
+    exact, infinite, numeric, refused = (matrix.count(x) for x in ("FEMS", "∞", "sq", "·"))
     lines = [
         "# Families",
         "",
         "This page is written by `docs/families.py`.",
         "",
-        f"Of the ordered pairs of families on one space, **{matrix.count('FEMS')} have an exact finite answer** here; torch",
-        f"has {TORCH} rules with one and TensorFlow Probability {TFP}. {matrix.count('∞')} more are infinite, by support or",
-        f"by tails; {matrix.count('sq')} are summed or integrated to a stated error; {matrix.count('·')} are refused, with",
-        "the ways out.",
+        f"Of the ordered pairs of families on one space, **{exact} have an exact finite answer** here, each asked for the",
+        f"members named in `kullback.families.matrix`; torch has {TORCH} rules with one, TensorFlow Probability {TFP}.",
+        f"{infinite} more are infinite, by support or by tails; {numeric} are summed or integrated to a stated error;",
+        f"{refused} are refused, with the ways out.",
         "",
         "## How each is made",
         "",

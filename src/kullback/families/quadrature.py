@@ -65,7 +65,7 @@ def kl(p: Any, q: Any) -> Answer:
 def rest_of_power(p: Any, q: Any, beta: float) -> float:
     """∫p(e^{βu} − 1), u = log(q/p): how far ∫p^{1−β}q^β is from 1."""
     _, pair = _pair(p, q)
-    pieces = _pieces(pair)
+    pieces = _pieces(pair, beta=beta)
     _check_mass(p, q, pair, pieces)
 
     def direct(y: Vector, co: Vector, log_width: Vector) -> Vector:
@@ -221,12 +221,12 @@ class _Pieces:
         return np.argsort(-self.b)[:8] if len(self.b) else np.zeros(0, dtype=int)
 
 
-def _pieces(pair: _Pair, cuts: tuple[float, ...] = ()) -> _Pieces:
+def _pieces(pair: _Pair, cuts: tuple[float, ...] = (), beta: float = 0.0) -> _Pieces:
     with np.errstate(all="ignore"):
-        return _break(pair, cuts)
+        return _break(pair, cuts, beta)
 
 
-def _break(pair: _Pair, cuts: tuple[float, ...]) -> _Pieces:
+def _break(pair: _Pair, cuts: tuple[float, ...], beta: float) -> _Pieces:
     rng = np.random.default_rng(0)
     draws = np.asarray(pair.p._draw(rng, (512,)), dtype=float)
     other = np.asarray(pair.q._draw(rng, (512,)), dtype=float)
@@ -251,15 +251,16 @@ def _break(pair: _Pair, cuts: tuple[float, ...]) -> _Pieces:
         origin.append(np.full(len(t) - 1, o))
         sign.append(np.full(len(t) - 1, s))
         unit.append(np.full(len(t) - 1, pair.unit and o == 1.0))
-    return _with_mass(pair, _Pieces(*(np.concatenate(x) for x in (a, b, origin, sign, unit))))
+    return _with_mass(pair, _Pieces(*(np.concatenate(x) for x in (a, b, origin, sign, unit))), beta)
 
 
-def _with_mass(pair: _Pair, pieces: _Pieces) -> _Pieces:
-    """Without the pieces in which neither p nor q has any mass that a float can hold."""
+def _with_mass(pair: _Pair, pieces: _Pieces, beta: float) -> _Pieces:
+    """Without the pieces in which neither p, nor q, nor p^{1−β}q^β has any mass that a float can hold."""
     t = pieces.a[:, None] + (pieces.b - pieces.a)[:, None] * np.array([1e-6, 0.25, 0.5, 0.75, 1.0 - 1e-6])
     y = pieces.origin[:, None] + pieces.sign[:, None] * t
     co = np.where(pieces.unit[:, None], t, 1.0 - y)
-    ours, theirs, _ = pair.logs(y, co)
+    ours, theirs, u = pair.logs(y, co)
+    theirs = np.fmax(theirs, ours + beta * u)
     width = np.log(pieces.b - pieces.a)[:, None]
     return pieces.only(~(np.fmax(ours, theirs) + width < -750.0).all(axis=1))
 
