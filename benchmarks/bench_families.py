@@ -54,9 +54,7 @@ def seconds(f: Any) -> float:
 def main() -> None:
     mp.mp.dps = 60
     print(f"kullback {kullback.__version__}, torch {torch.__version__}, numpy {np.__version__}, {platform.machine()}")
-    print(
-        f"{os.cpu_count()} cores, torch threads {torch.get_num_threads()}; best of 5; error: worst of {CHECKED} members\n"
-    )
+    print(f"{os.cpu_count()} cores, torch threads {torch.get_num_threads()}; best of 5; error: worst of {CHECKED}\n")
     rng = np.random.default_rng(0)
     print(f"{'1e6 pairs in one call':<34}{'kullback':>10}{'torch':>10}{'ratio':>8}{'error':>10}{'torch error':>13}")
     for name, ours, theirs, exact, low, high in (

@@ -170,6 +170,8 @@ class _Pair:
     def logs(self, y: Vector, co: Vector) -> tuple[Vector, Vector, Vector]:
         """Log p, log q (both as densities of y) and log q − log p, 0 where p is 0."""
         log_p = self.log_p(y, co)
+        # e^{−1e200} is 0, and says so before a square in the other density overflows
+        log_p = np.where(log_p < -1e200, -math.inf, log_p)
         z = y if self.rho is None else self.rho * y
         z = z if self.m is None else self.m + z
         same = self.m is None and self.rho is None
