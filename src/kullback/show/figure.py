@@ -20,5 +20,8 @@ def axes(ax: Any, *, height: float, width: float = 8.0) -> Any:
 
 
 def literal(text: str) -> str:
-    """Text that matplotlib must not read as mathematics."""
-    return text.replace("$", r"\$")
+    """Text that matplotlib must not read as mathematics, in signs that its own font has."""
+    return text.replace("$", r"\$").translate(_PICTURES)
+
+
+_PICTURES = {0x2400 + code: f"⟨U+{code:04X}⟩" for code in range(0x22)}

@@ -101,6 +101,7 @@ def _part(column: Column, driver: Driver, largest: float) -> _Part:
 
 
 def _facts(column: Column) -> Sequence[tuple[str, float | None]]:
+    distance = "Wasserstein, s" if column.kind == "datetime" else "Wasserstein"
     return (
         ("KL(Q‖P)", column.kl_reverse),
         ("JS", column.js),
@@ -113,5 +114,5 @@ def _facts(column: Column) -> Sequence[tuple[str, float | None]]:
         ("H(P)", column.entropy_reference),
         ("H(Q)", column.entropy_current),
         ("H(P, Q)", column.cross_entropy),
-        *((("KS", column.ks), ("Wasserstein", column.wasserstein)) if column.ks is not None else ()),
+        *((("KS", column.ks), (distance, column.wasserstein)) if column.ks is not None else ()),
     )

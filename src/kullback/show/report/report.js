@@ -115,12 +115,13 @@
       for (const cell of column.cells) {
         const r = cell.reference / column.rows.reference, c = cell.current / column.rows.current;
         const row = add(rows, "tr");
-        add(row, "th", states[cell.kind] || clean(cell.label));
+        add(row, "th", states[cell.kind] || clean(cell.label).replace(/^\[(.+), (.+)[)\]]$/, cell.kind === "bin" ? "$1 to $2" : "$&"));
         add(row, "td", cell.reference.toLocaleString("en"));
         add(row, "td", cell.current.toLocaleString("en"));
         add(row, "td", (c > r ? "▲ " : c < r ? "▼ " : "") + cell.contribution.toFixed(5));
       }
       part.append(made);
+      if (column.cells_left_out) add(part, "p", `and ${column.cells_left_out.toLocaleString("en")} more cells; kullback compare --json writes them all`);
     }, { once: true });
   });
 })();
