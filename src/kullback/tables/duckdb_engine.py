@@ -184,7 +184,9 @@ class DuckDB:
         for row, side in enumerate(SIDES):
             source, bound = self._from[side]
             n = "count(*) AS r, 0 AS c" if row == 0 else "0 AS r, count(*) AS c"
-            parts.append(f"SELECT {sql.text(question.pair.on(side))} AS v, {n} FROM {source} GROUP BY v")
+            field = question.pair.on(side)
+            counted = f"SELECT {sql.column(field)}, {n} FROM {source} GROUP BY {sql.column(field)}"
+            parts.append(f"SELECT {sql.text(field)} AS v, r, c FROM ({counted})")  # text of groups, not of rows
             parameters += bound
         query = f"""
             WITH counted AS MATERIALIZED (
