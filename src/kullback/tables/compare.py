@@ -84,7 +84,7 @@ def compare(
     >>> after = pa.table({"colour": ["red"] * 30 + ["blue"] * 70})
     >>> moved = kb.compare(before, after)["colour"]
     >>> round(moved.kl, 3), round(moved.d_eq, 2)
-    (0.172, 0.59)
+    (0.178, 0.6)
     """
     unit = unit_name(base)
     cuts = rules.parse(bins)
