@@ -53,9 +53,9 @@ def measures() -> str:
         [
             "# Measures",
             "",
-            "Made from `kullback.facts` by `make docs`; the same table drives the law tests and `kullback laws`, which",
-            "prints a counterexample for each ✗. P comes first and is the truth, Q is the model. Information is in nats",
-            "unless `base=` says otherwise.",
+            "Made from `kullback.facts` by `make docs`; the same table drives the law tests and `kullback laws`,",
+            "which prints a counterexample for each ✗. P comes first and is the truth, Q is the model. Information",
+            "is in nats unless `base=` says otherwise.",
             "",
             f"| measure | formula | unit | range | {heads} | limits | source |",
             "|---" * (7 + len(_VARY) - 1) + "|",

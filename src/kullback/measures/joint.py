@@ -142,8 +142,7 @@ def total_correlation(
     Examples
     --------
     >>> import kullback as kb, numpy as np
-    >>> copies = np.zeros((2, 2, 2))
-    ... copies[0, 0, 0] = copies[1, 1, 1] = 0.5
+    >>> copies = np.array([0.5, 0, 0, 0, 0, 0, 0, 0.5]).reshape(2, 2, 2)
     >>> round(float(kb.total_correlation(copies, base=2)), 12)
     2.0
     """
