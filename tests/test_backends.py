@@ -154,7 +154,21 @@ def test_second_derivative_at_equality_is_the_fisher_metric(name: str, weight: f
     torch.testing.assert_close(hessian, fisher, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow  # compiling C++ takes half a minute
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own inductor imports warn
+@pytest.mark.parametrize("form", [kb.Probs, kb.Logits, kb.Counts])
+def test_compiled_code_keeps_the_digits(form: Any) -> None:
+    import torch
+
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(50))
+    q = p * (1 + 1e-8 * rng.standard_normal(50))
+    x, y = (np.log(p), np.log(q)) if form is kb.Logits else (p, q / q.sum())
+    compiled = torch.compile(lambda a, b: kb.kl_divergence(form(a), form(b)), fullgraph=True)
+    got = compiled(torch.tensor(x), torch.tensor(y))
+    np.testing.assert_allclose(got.numpy(), kb.kl_divergence(form(x), form(y)), rtol=1e-13)
+
+
 @pytest.mark.parametrize("name", ["kl_divergence", "cross_entropy"])
 def test_torch_compile_fullgraph(name: str) -> None:
     import torch
