@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "_door": {"errors", "forms", "_keyed", "_values"},
     "_pair": {"_door", "_special"},
     "measures": CORE | {"result", "measures"},
-    "laws": CORE | {"measures", "laws"},
+    "laws": CORE | {"measures", "result", "laws", "__init__"},
     # The display methods of result.base import show inside the method body: the one exception.
     "result": {"result", "show"},
     "show": {"result", "show", "errors"},

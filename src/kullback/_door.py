@@ -111,7 +111,7 @@ def measure(
 
 def _arrive(given: Sequence[Any], *, axis: int, base: Base, keepdims: bool, names: Sequence[str]) -> _Arrived:
     unit = log_base(base)
-    forms = [_as_form(x, name) for x, name in zip(given, names, strict=False)]
+    forms = [as_form(x, name) for x, name in zip(given, names, strict=False)]
     aligned, labels = _keyed.align([f.values for f in forms], names[: len(forms)])
     arrays = [x if _is_array(x) else np.asarray(x) for x in aligned]
     xp = namespace(arrays)
@@ -193,7 +193,7 @@ def _is_array(x: Any) -> bool:
     return hasattr(x, "dtype") and hasattr(x, "shape")
 
 
-def _as_form(x: Any, name: str) -> Probs | LogProbs | Logits | Counts:
+def as_form(x: Any, name: str) -> Probs | LogProbs | Logits | Counts:
     if isinstance(x, (Probs, LogProbs, Logits)):
         return x
     if isinstance(x, Counts):
