@@ -401,7 +401,7 @@ def test_numba_that_does_not_work_leaves_the_formula() -> None:
 def test_numba_is_imported_for_many_numbers_only() -> None:
     code = """
 import sys, numpy as np, kullback as kb
-p = np.full((650, 100), 0.01)
+p = np.full((700, 100), 0.01)
 kb.kl_divergence(p, p) if len(sys.argv) > 1 else kb.kl_divergence(p[:300], p[:300])
 print("numba" in sys.modules)
 """

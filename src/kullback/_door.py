@@ -11,11 +11,12 @@ import math
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
-from kullback import _keyed, _values
+from kullback import _keyed, _sparse, _values
 from kullback.errors import InvalidDistribution, InvalidForm
 from kullback.forms import Counts, Logits, LogProbs, Probs, Samples
 
@@ -98,6 +99,10 @@ def measure(
     """
     if fast is not None and not keepdims and (few := fast.few(*given, axis)) is not None:
         return np.float64(few if base is None else few / log_base(base))
+    if any(_sparse.is_sparse(x) for x in given):
+        run = partial(measure, formula, fast=fast, base=base, names=names, validate=False)
+        forms = [as_form(x, name) for x, name in zip(given, names, strict=False)]
+        return _sparse.measure(run, forms, names, axis=axis, keepdims=keepdims, validate=validate)
     arrived = _arrive(given, axis=axis, base=base, keepdims=keepdims, names=names)
     if arrived.xp is not np:
         entered = _admit(arrived, axis, validate=validate)

@@ -6,6 +6,7 @@ ever. They are chosen by kind and size alone, so the same input gives the same b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from kullback.measures import _few
 
 Array = np.ndarray[Any, Any]
 
-# Below this many numbers the plain formula takes less than a few milliseconds, and importing numba takes 200 to 500.
+# Below this many pairs of numbers the plain formula takes a few milliseconds; importing numba takes 200 to 500.
 MANY = 1 << 16
 
 
@@ -31,14 +32,16 @@ class Fast:
 
     def many(self, forms: Sequence[Any], arrays: Sequence[Any], axis: int) -> Array | None:
         """The measure by compiled loops, for enough numbers in one of the two forms that they know."""
-        if sum(x.size for x in arrays) < MANY or not all(_is_covered(f, x) for f, x in zip(forms, arrays, strict=True)):
+        if not all(covers(f, x) for f, x in zip(forms, arrays, strict=True)):
+            return None
+        last = [np.moveaxis(x, axis, -1) for x in (arrays[0], arrays[-1])]
+        if math.prod(np.broadcast_shapes(*(x.shape for x in last))) < MANY:
             return None
         rows = _compiled()
         if rows is None:
             return None
         p, q = arrays[0], arrays[-1]
         bounds = np.array([*_bounds(forms[0], p, axis), *_bounds(forms[-1], q, axis)])
-        last = [np.moveaxis(x, axis, -1) for x in (p, q)]
         answer: Array | None = rows.measure(self.name, *last, int(any(isinstance(f, Counts) for f in forms)), bounds)
         return answer
 
@@ -49,7 +52,8 @@ CROSS_ENTROPY = Fast("cross_entropy", _few.cross_entropy)
 ENTROPY = Fast("entropy", _few.entropy)
 
 
-def _is_covered(form: Any, x: Any) -> bool:
+def covers(form: Any, x: Any) -> bool:
+    """Whether the compiled loops know this form and dtype."""
     if type(x) is not np.ndarray or x.dtype.str[1:] not in ("f8", "f4", "i8", "i4"):
         return False
     if not x.dtype.isnative or not x.flags.aligned:
