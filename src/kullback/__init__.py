@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from kullback._version import __version__
+
 if TYPE_CHECKING:
     from kullback.errors import InvalidDistribution as InvalidDistribution
     from kullback.errors import InvalidForm as InvalidForm
@@ -59,8 +61,6 @@ if TYPE_CHECKING:
     from kullback.verbs import entropy as entropy
     from kullback.verbs import explain as explain
     from kullback.verbs import kl_divergence as kl_divergence
-
-__version__ = "0.1.0.dev0"
 
 # public name -> the module that defines it
 _PUBLIC = {

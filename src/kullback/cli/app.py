@@ -21,7 +21,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:  # noqa: FBT001  typer calls it by position
     if asked:
-        from kullback import __version__
+        from kullback._version import __version__
 
         typer.echo(f"kullback {__version__}")
         raise typer.Exit

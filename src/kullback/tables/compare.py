@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kullback import __version__
 from kullback._door import Base, unit_name
+from kullback._version import __version__
 from kullback.errors import InvalidInput
 from kullback.result.comparison import Column, Comparison, Skipped, Source
 from kullback.tables import bins as binning
