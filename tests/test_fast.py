@@ -15,6 +15,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import exact
 import kullback as kb
@@ -432,3 +433,111 @@ def test_the_cache_can_be_unwritable(tmp_path: Path) -> None:
     code += "print(compiled()(abs.__class__ and (lambda x: x + 1))(1))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert told.stdout.strip() == "2", told.stderr
+
+
+# ---- logits -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def logits_compiled(monkeypatch: pytest.MonkeyPatch, compiled: list[str]) -> list[str]:
+    inner = rows.measure_logits
+
+    def spy(*arguments: Any) -> Any:
+        answer = inner(*arguments)
+        if answer is not None:
+            compiled.append("logits")
+        return answer
+
+    monkeypatch.setattr(rows, "measure_logits", spy)
+    return compiled
+
+
+def check_logits(a: np.ndarray, b: np.ndarray) -> None:
+    fast = kb.kl_divergence(kb.Logits(a), kb.Logits(b))
+    plain = plainly(lambda: kb.kl_divergence(kb.Logits(a), kb.Logits(b)))
+    with mp.workdps(420):
+        true = exact.kl_divergence(exact.of_logits(a), exact.of_logits(b))
+        error, plain_error = exact.error(fast, true), exact.error(plain, true)
+        if true < 1e-290:  # no normal float
+            return
+    tiny = 8 * EPS if a.dtype == np.float64 else 1.2e-7
+    assert fast >= 0.0
+    assert error <= 2 * plain_error + tiny, (float(fast), float(plain), error, plain_error)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("apart", [3.0, 1e-1, 1e-2, 1e-4, 1e-8, 1e-12])
+def test_logits_nearly_equal(logits_compiled: list[str], dtype: Any, apart: float) -> None:
+    rng = np.random.default_rng(1)
+    a = (3 * rng.standard_normal(5000)).astype(dtype)
+    check_logits(a, (a + apart * rng.standard_normal(5000)).astype(dtype))
+    check_logits(a, (a + apart * (np.arange(5000) == np.argmax(a))).astype(dtype))  # the mode alone moves
+    check_logits(a, (a + apart * (np.arange(5000) != np.argmax(a))).astype(dtype))
+    assert logits_compiled == ["logits"] * 3
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        pytest.param([1e6, 1e6 + 1, 1e6 + 2], [1e6, 1e6 + 1.5, 1e6 + 2], id="offset 1e6"),
+        pytest.param([1e8, 1e8 + 1, 1e8 + 2], [1e8, 1e8 + 1 + 1e-6, 1e8 + 2], id="offset 1e8"),
+        pytest.param([0, -700], [0, -690], id="2.2e-300"),
+        pytest.param([0, -40, -45], [0, -41, -45], id="nearly certain"),
+        pytest.param([0, 0, -300], [0, -300, 0], id="far"),
+        pytest.param([0, -np.inf, 1, -np.inf], [0.5, 0, 1, -np.inf], id="p masked"),
+        pytest.param([0, -np.inf, 1], [0.5, -np.inf, 1.25], id="both masked"),
+        pytest.param([0, -1e9, 1], [0.5, -1e9, 1.25], id="both masked by a number"),
+        pytest.param([0, -2, 1], [0.5, -np.inf, 1.25], id="q masked"),
+        pytest.param([0, -2, 1], [0.5, 0, -np.inf], id="q masked at the mode"),
+        pytest.param([3.0], [5.0], id="length 1"),
+        pytest.param([5.0, 5.0], [7.0, 7.0], id="shifted ties"),
+    ],
+)
+def test_hard_logits(logits_compiled: list[str], a: list[float], b: list[float]) -> None:
+    check_logits(np.array(a, dtype=float), np.array(b, dtype=float))
+    check_logits(np.array(a * 20, dtype=float), np.array(b * 20, dtype=float))
+    assert logits_compiled == ["logits"] * 2
+
+
+@pytest.mark.parametrize(("a", "b"), [([0, 1e4, -1e4], [1e4, 0, -1e4]), ([0, 0], [0, -1e5]), ([0, -2e3], [-2e3, 0])])
+def test_logits_too_far_apart_take_the_formula(logits_compiled: list[str], a: list[float], b: list[float]) -> None:
+    check_logits(np.array(a, dtype=float), np.array(b, dtype=float))
+
+
+@given(st.data(), st.integers(1, 40))
+def test_logits_no_worse_than_the_formula(data: st.DataObject, n: int) -> None:
+    a = data.draw(strategies.logits(n))
+    near = data.draw(st.sampled_from([None, 1e-2, 1e-6, 1e-10]))
+    b = data.draw(strategies.logits(n)) if near is None else np.where(a > -np.inf, a + near * np.sin(np.arange(n)), a)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_fast, "MANY", 0)
+        check_logits(a, b)
+
+
+def test_logits_layouts_and_refusals(logits_compiled: list[str]) -> None:
+    rng = np.random.default_rng(7)
+    a, b = rng.standard_normal((2, 6, 4, 50)).astype(np.float32)
+    want = plainly(lambda: kb.kl_divergence(kb.Logits(a), kb.Logits(b)))
+    for x, y in [(a, b), (a[::-1], b[::-1]), (a.astype(np.float64), b)]:
+        got = kb.kl_divergence(kb.Logits(x), kb.Logits(y))
+        np.testing.assert_allclose(got[:: 1 if x is not a[::-1] and x.strides[0] > 0 else -1], want, rtol=1e-6)
+    np.testing.assert_allclose(
+        kb.kl_divergence(kb.Logits(a), kb.Logits(b[:1, :1])),
+        plainly(lambda: kb.kl_divergence(kb.Logits(a), kb.Logits(b[:1, :1]))), rtol=1e-6,
+    )  # fmt: skip
+    assert logits_compiled == ["logits"] * 4
+    turned = kb.kl_divergence(kb.Logits(np.moveaxis(a, -1, 0)), kb.Logits(np.moveaxis(b, -1, 0)), axis=0)
+    np.testing.assert_allclose(turned, want, rtol=1e-6)
+    for bad in (np.nan, np.inf):
+        c = a.copy()
+        c[2, 1, 3] = bad
+        for call in (
+            lambda c=c: kb.kl_divergence(kb.Logits(c), kb.Logits(b)),
+            lambda c=c: kb.kl_divergence(kb.Logits(a), kb.Logits(c)),
+        ):
+            with pytest.raises(kb.InvalidDistribution, match=r"\[2, 1, 3\] = (nan|inf)"):
+                call()
+    c = a.copy()
+    c[5, 3] = -np.inf
+    with pytest.raises(kb.InvalidDistribution, match="Every category of q is masked"):
+        kb.kl_divergence(kb.Logits(a), kb.Logits(c))

@@ -54,7 +54,7 @@ def _options(form: Any) -> tuple[Any, ...]:
 
 
 def _rows(form: Any, name: str, axis: int) -> Any:
-    """The distributions of one side as rows: CSR without duplicates, or a dense array of two axes."""
+    """The distributions of one side as rows: CSR, sorted and without duplicates, or a dense array of two axes."""
     x = form.values
     if is_sparse(x):
         if type(form) not in (Probs, Counts):
@@ -136,21 +136,18 @@ def _packed(sides: Sequence[Any], many: int) -> Iterator[list[Array]]:
 
 def _pack(sides: Sequence[Any], many: int) -> list[Array]:
     """The rows of each side, aligned: entry j of row i is, on every side, the j-th category that any side has."""
-    categories = sides[0].shape[1]
-    keys = []
-    for x in sides:
-        if x.shape[0] == 1 < many:
-            keys.append((np.arange(many)[:, None] * categories + x.indices).ravel())
-        else:
-            keys.append(np.repeat(np.arange(many), np.diff(x.indptr)) * categories + x.indices)
-    union = np.unique(np.concatenate(keys))
-    rows = union // categories
-    widths = np.bincount(rows, minlength=many)
-    places = np.arange(len(union)) - np.repeat(np.cumsum(widths) - widths, widths)
+    sides = [x if x.shape[0] == many else x[np.zeros(many, dtype=int)] for x in sides]
+    # Side number k marks its categories by 2ᵏ; the sum of the marks is sorted, as are the entries of each side.
+    marks = [type(x)((np.full(x.nnz, 1 << k), x.indices, x.indptr), shape=x.shape) for k, x in enumerate(sides)]
+    union = marks[0]
+    for other in marks[1:]:
+        union = union + other
+    widths = np.diff(union.indptr)
+    width = max(1, int(widths.max(initial=0)))
+    places = np.arange(union.nnz) + np.repeat(np.arange(many) * width - union.indptr[:-1], widths)
     packed = []
-    for x, key in zip(sides, keys, strict=True):
-        block = np.zeros((many, max(1, int(widths.max(initial=0)))), dtype=x.dtype)
-        at = np.searchsorted(union, key)
-        block[rows[at], places[at]] = x.data if len(key) == len(x.data) else np.tile(x.data, many)
-        packed.append(block)
+    for k, x in enumerate(sides):
+        block = np.zeros(many * width, dtype=x.dtype)
+        block[places[union.data & (1 << k) > 0]] = x.data
+        packed.append(block.reshape(many, width))
     return packed

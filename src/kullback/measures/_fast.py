@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kullback._values import tolerance
-from kullback.forms import Counts, Probs
+from kullback.forms import Counts, Logits, Probs
 from kullback.measures import _few
 
 Array = np.ndarray[Any, Any]
@@ -32,7 +32,8 @@ class Fast:
 
     def many(self, forms: Sequence[Any], arrays: Sequence[Any], axis: int) -> Array | None:
         """The measure by compiled loops, for enough numbers in one of the two forms that they know."""
-        if not all(covers(f, x) for f, x in zip(forms, arrays, strict=True)):
+        logits = self.name == "kl_divergence" and all(covers_logits(f, x) for f, x in zip(forms, arrays, strict=True))
+        if not logits and not all(covers(f, x) for f, x in zip(forms, arrays, strict=True)):
             return None
         last = [np.moveaxis(x, axis, -1) for x in (arrays[0], arrays[-1])]
         if math.prod(np.broadcast_shapes(*(x.shape for x in last))) < MANY:
@@ -40,9 +41,13 @@ class Fast:
         rows = _compiled()
         if rows is None:
             return None
+        answer: Array | None
+        if logits:
+            answer = rows.measure_logits(*last)
+            return answer
         p, q = arrays[0], arrays[-1]
         bounds = np.array([*_bounds(forms[0], p, axis), *_bounds(forms[-1], q, axis)])
-        answer: Array | None = rows.measure(self.name, *last, int(any(isinstance(f, Counts) for f in forms)), bounds)
+        answer = rows.measure(self.name, *last, int(any(isinstance(f, Counts) for f in forms)), bounds)
         return answer
 
 
@@ -59,6 +64,11 @@ def covers(form: Any, x: Any) -> bool:
     if not x.dtype.isnative or not x.flags.aligned:
         return False
     return type(form) is Probs or (type(form) is Counts and not form.pseudocount)
+
+
+def covers_logits(form: Any, x: Any) -> bool:
+    """Whether the compiled loop for logits knows this."""
+    return type(form) is Logits and covers(Probs(x), x) and x.dtype.kind == "f"
 
 
 def _bounds(form: Any, x: Array, axis: int) -> tuple[float, float]:

@@ -30,7 +30,10 @@ DONE = -1
 BLOCK = 4096  # categories in one block of a contiguous row
 STEP = 32  # blocks are filled up to a multiple of this: the compiled loop is slow on what is left over
 BUFFER = 2048  # numbers in the buffer that other layouts and dtypes pass through: it stays in the first-level cache
-TILE = 16  # rows that share the buffer where rows are nearer in memory than categories
+SHORT = 1024  # numbers of several short rows that are taken together
+TILE = 64  # rows that are read side by side where rows are nearer in memory than categories
+TILE_WIDTH = 128  # categories of each: the buffer stays in the second-level cache
+PITCH = TILE_WIDTH + 8  # no power of two: rows of the buffer must not share the few places a cache has for such steps
 
 LEAST = 2.0**-960  # smaller numbers take the scalar loop: scaled, they could leave the normal floats
 LIFTED, LIFT = 2.0**-400, 2.0**400  # an exact change of unit for the smallest ones
@@ -565,6 +568,84 @@ def sweep(stage: int, p: Array, i: int, q: Array, j: int, n: int, state: Array, 
         add(stage, sums, _block(stage, tail, 0, tail, STEP, STEP, state[0], state[1], state[2]))
 
 
+@compiled(**_INLINE)
+def _start(steps: Array, row: int, inner: int) -> Any:
+    """Where a row begins. The division is left out where there is one axis of rows."""
+    if row < inner:
+        return steps[0] + row * steps[2]
+    return steps[0] + (row // inner) * steps[1] + (row % inner) * steps[2]
+
+
+@compiled(**_TERM)
+def _terms(measure: int, p: Array, q: Array, n: int, first: Array, second: Array, third: Array) -> int:
+    """The terms of n entries, which may belong to many rows; how many entries want the scalar loop."""
+    odd = 0
+    if measure == KL:
+        for k in range(n):
+            first[k], second[k], strange = _kl_pair(p[k], q[k])
+            odd += int(strange)
+    elif measure == JS:
+        for k in range(n):
+            first[k], second[k], third[k], strange = _js_pair(p[k], q[k])
+            odd += int(strange)
+    else:
+        for k in range(n):
+            first[k], strange = _cost(p[k], q[k])
+            odd += int(strange)
+    return odd
+
+
+@compiled(**_SUM)
+def _sum(x: Array, i: int, n: int) -> float:
+    y, total = x[i : i + n], 0.0
+    for k in range(n):
+        total += y[k]
+    return total
+
+
+@compiled(**_TERM)
+def rows_short(measure: int, p: Array, ps: Array, q: Array, qs: Array, span: Array, bounds: Array, out: Array) -> bool:
+    """`rows` for probabilities with few categories: the terms of many rows at once, then the sums of each."""
+    n = span[3]
+    together = SHORT // n
+    a, b, first, second, third = (np.empty(SHORT), np.empty(SHORT), np.empty(SHORT), np.empty(SHORT), np.empty(SHORT))
+    state, sums, tail = np.empty(6), np.zeros(12), np.empty(2 * STEP)
+    begin = np.empty((together, 2), np.int64)
+    done = True
+    for start in range(span[0], span[1], together):
+        many = min(together, span[1] - start)
+        for r in range(many):
+            row = start + r
+            i = _start(ps, row, span[2])
+            j = _start(qs, row, span[2])
+            begin[r, 0], begin[r, 1] = i, j
+            x, y, into_a, into_b = p[i : i + n], q[j : j + n], a[r * n : r * n + n], b[r * n : r * n + n]
+            for k in range(n):
+                into_a[k] = x[k]
+                into_b[k] = y[k]
+        odd = _terms(measure, a, b, many * n, first, second, third)
+        for r in range(many):
+            at = r * n
+            stage = measure
+            if odd == 0:
+                sums[0] = _sum(first, at, n)
+                mass = _sum(a, at, n)
+                if measure == KL:
+                    sums[1], sums[2] = mass, _sum(second, at, n)
+                elif measure == JS:
+                    sums[1], sums[2], sums[3] = _sum(second, at, n), mass, _sum(third, at, n)
+                else:
+                    sums[1], sums[2] = mass, mass if measure == ENTROPY else _sum(b, at, n)
+                sums[4:] = 0.0
+                stage = advance(measure, stage, sums, state, bounds)
+            while stage != DONE:
+                sweep(stage, p, begin[r, 0], q, begin[r, 1], n, state, sums, tail)
+                stage = advance(measure, stage, sums, state, bounds)
+            out[start + r] = state[5]
+            done = done and not math.isnan(state[5])
+    return done
+
+
 @compiled(**_TERM)
 def rows(
     measure: int, counted: int, p: Array, ps: Array, q: Array, qs: Array, span: Array, bounds: Array, out: Array
@@ -577,8 +658,8 @@ def rows(
     state, sums, tail = np.empty(6), np.empty(12), np.empty(2 * STEP)
     done = True
     for r in range(span[0], span[1]):
-        i = ps[0] + (r // span[2]) * ps[1] + (r % span[2]) * ps[2]
-        j = qs[0] + (r // span[2]) * qs[1] + (r % span[2]) * qs[2]
+        i = _start(ps, r, span[2])
+        j = _start(qs, r, span[2])
         stage = TOTALS if counted else measure
         while stage != DONE:
             sweep(stage, p, i, q, j, span[3], state, sums, tail)
@@ -589,8 +670,8 @@ def rows(
 
 
 @compiled(**_TERM)
-def _load(x: Array, start: Array, step: int, first: int, n: int, tile: int, width: int, buffer: Array) -> None:
-    """Bring n categories of `tile` rows into float64 rows of `width`, filled up with zeros to a multiple of STEP."""
+def _load(x: Array, start: Array, step: int, first: int, n: int, tile: int, buffer: Array) -> None:
+    """Bring n categories of `tile` rows into float64 rows of PITCH, filled up with zeros to a multiple of STEP."""
     if tile == 1:
         for k in range(n):
             buffer[k] = np.float64(x[start[0] + (first + k) * step])
@@ -598,10 +679,10 @@ def _load(x: Array, start: Array, step: int, first: int, n: int, tile: int, widt
         for k in range(n):
             at = (first + k) * step
             for r in range(tile):
-                buffer[r * width + k] = np.float64(x[start[r] + at])
+                buffer[r * PITCH + k] = np.float64(x[start[r] + at])
     for r in range(tile):
         for k in range(n, n + (-n) % STEP):
-            buffer[r * width + k] = 0.0
+            buffer[r * PITCH + k] = 0.0
 
 
 @compiled(**_TERM)
@@ -621,16 +702,16 @@ def sweep_any(
     buffer: Array,
 ) -> None:
     """Sum n categories, from `first` on, of `tile` rows of any stride and dtype, through a small buffer."""
-    width = BUFFER // tile
+    width = BUFFER if tile == 1 else TILE_WIDTH
     sums[:] = 0.0
     for k in range(0, n, width):
         m = min(width, n - k)
-        _load(p, i, ps, first + k, m, tile, width, buffer[0])
+        _load(p, i, ps, first + k, m, tile, buffer[0])
         if stage != ENTROPY:
-            _load(q, j, qs, first + k, m, tile, width, buffer[1])
+            _load(q, j, qs, first + k, m, tile, buffer[1])
         m += (-m) % STEP
         for r in range(tile):
-            at = r * width
+            at = r * PITCH
             add(stage, sums[r], _block(stage, buffer[0], at, buffer[1], at, m, state[r, 0], state[r, 1], state[r, 2]))
 
 
@@ -648,15 +729,19 @@ def rows_any(
     tile: int,
 ) -> bool:
     """`rows` for any stride and dtype, `tile` rows at a time."""
-    state, sums, buffer = np.ones((tile, 6)), np.empty((tile, 12)), np.empty((2, BUFFER))
+    state, sums, buffer = (
+        np.ones((tile, 6)),
+        np.empty((tile, 12)),
+        np.empty((2, BUFFER if tile == 1 else tile * PITCH)),
+    )
     i, j, stages = np.empty(tile, np.int64), np.empty(tile, np.int64), np.empty(tile, np.int64)
     done = True
     for first in range(span[0], span[1], tile):
         many = min(tile, span[1] - first)
         for r in range(tile):
             row = first + min(r, many - 1)  # the last tile does its last row again, and forgets it
-            i[r] = ps[0] + (row // span[2]) * ps[1] + (row % span[2]) * ps[2]
-            j[r] = qs[0] + (row // span[2]) * qs[1] + (row % span[2]) * qs[2]
+            i[r] = _start(ps, row, span[2])
+            j[r] = _start(qs, row, span[2])
             stages[r] = TOTALS if counted else measure
         stage = stages[0]
         while stage != DONE:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from kullback.measures._numba import kernels
+from kullback.measures._numba import kernels, logits
 
 Array = np.ndarray[Any, Any]
 
@@ -24,6 +24,7 @@ MEASURES = {
 DTYPES = tuple(np.dtype(d) for d in ("float64", "float32", "int64", "int32"))
 
 TASK = 1 << 18  # pairs that one thread takes at a time
+FEW = 256  # categories up to which the rows of a block are taken together
 LONG = 1 << 20  # rows as long as this are summed in segments, however many threads there are: the same bits
 SEGMENT = 1 << 16
 MOST_SEGMENTS = 4096
@@ -45,6 +46,27 @@ def measure(name: str, p: Array, q: Array, counted: int, bounds: Array) -> Array
     else:
         whole = _rows(which, counted, (flat_p, flat_q), (ps, qs), (outer, inner, n), bounds, out)
     return out.reshape(lead) if whole else None
+
+
+def measure_logits(p: Array, q: Array) -> Array | None:
+    """KL of each row of logits; None for layouts or values that the formula must see."""
+    lead = np.broadcast_shapes(p.shape[:-1], q.shape[:-1])
+    laid = _two_axes(np.broadcast_to(p, (*lead, p.shape[-1])), np.broadcast_to(q, (*lead, q.shape[-1])))
+    if laid is None or laid[1][2] != 1 or laid[2][2] != 1:
+        return None
+    (outer, inner, n), steps_p, steps_q = laid
+    flat_p, ps = _flat(p, steps_p)
+    flat_q, qs = _flat(q, steps_q)
+    out = np.empty(outer * inner)
+    per_task = max(1, TASK // n)
+    fine = np.ones(-(-len(out) // per_task), dtype=bool)
+
+    def work(i: int) -> None:
+        span = np.array([i * per_task, min(len(out), (i + 1) * per_task), inner, n])
+        fine[i] = logits.rows(flat_p, ps, flat_q, qs, span, out)
+
+    in_threads(work, len(fine))
+    return out.reshape(lead) if fine.all() else None
 
 
 def in_threads(work: Callable[[int], Any], tasks: int) -> None:
@@ -90,8 +112,13 @@ def _rows(which: int, counted: int, flat: Any, steps: Any, shape: Any, bounds: A
 
     def work(i: int) -> None:
         span = np.array([i * per_task, min(many, (i + 1) * per_task), inner, n])
-        arguments = (which, counted, flat[0], steps[0], flat[1], steps[1], span, bounds, out)
-        fine[i] = kernels.rows(*arguments) if direct else kernels.rows_any(*arguments, tile)
+        arguments = (flat[0], steps[0], flat[1], steps[1], span, bounds, out)
+        if direct and n <= FEW and not counted:
+            fine[i] = kernels.rows_short(which, *arguments)
+        elif direct:
+            fine[i] = kernels.rows(which, counted, *arguments)
+        else:
+            fine[i] = kernels.rows_any(which, counted, *arguments, tile)
 
     in_threads(work, len(fine))
     return bool(fine.all())
@@ -144,8 +171,9 @@ def _two_axes(p: Array, q: Array) -> tuple[tuple[int, int, int], list[int], list
     if len(axes) > 2 or any(s % p.itemsize for s in p.strides) or any(t % q.itemsize for t in q.strides):
         return None
     (outer, s0, t0), (inner, s1, t1) = [(1, 0, 0)] * (2 - len(axes)) + axes
-    steps_p = [s // p.itemsize for s in (s0, s1, p.strides[-1])]
-    steps_q = [t // q.itemsize for t in (t0, t1, q.strides[-1])]
+    single = p.shape[-1] == 1  # NumPy may give such an axis any stride
+    steps_p = [s // p.itemsize for s in (s0, s1, p.itemsize if single else p.strides[-1])]
+    steps_q = [t // q.itemsize for t in (t0, t1, q.itemsize if single else q.strides[-1])]
     return (outer, inner, p.shape[-1]), steps_p, steps_q
 
 
