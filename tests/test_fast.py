@@ -165,6 +165,17 @@ def test_few_categories_are_no_worse_than_the_formula(pair: tuple[np.ndarray, np
             assert few is None or few == run(measure, *pair)
 
 
+@pytest.mark.parametrize("apart", [0.3, 1e-1, 1e-2, 1e-4, 1e-8, 1e-12])
+def test_few_nearly_equal_categories(apart: float) -> None:
+    rng = np.random.default_rng(8)
+    p = rng.dirichlet(np.ones(10))
+    q = p * (1 + apart * rng.uniform(-1, 1, 10))
+    q /= q.sum()
+    for measure in MEASURES:
+        assert getattr(_few, measure)(*([p] if measure == "entropy" else [p, q]), -1) == run(measure, p, q)
+        check_no_worse(measure, p, q)
+
+
 def test_few_categories_take_the_short_way() -> None:
     p, q = far(10)
     for measure in MEASURES:
