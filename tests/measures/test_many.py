@@ -186,8 +186,7 @@ def test_what_a_plain_sum_loses() -> None:
     twice = kb.Accumulator()
     twice.merge(acc)
     twice.merge(acc)
-    twice.update([0.0, 0.0], [1.0, 0.0])
-    assert twice.result() > 0.0
+    assert twice.result() == 0.0
 
 
 def _count(text: str) -> kb.Accumulator:
