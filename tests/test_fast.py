@@ -500,6 +500,8 @@ def test_logits_nearly_equal(logits_compiled: list[str], dtype: Any, apart: floa
         pytest.param([0, -1e9, 1], [0.5, -1e9, 1.25], id="both masked by a number"),
         pytest.param([0, -2, 1], [0.5, -np.inf, 1.25], id="q masked"),
         pytest.param([0, -2, 1], [0.5, 0, -np.inf], id="q masked at the mode"),
+        pytest.param([1e8, -np.inf, 1e8, 1e8 + 1], [0, 2.06, 0.7, 0.1], id="one of them at offset 1e8"),
+        pytest.param([0.3, -2.1, 0.7], [1e5 + 0.3, 1e5 - 2, 1e5 + 0.75], id="the other at offset 1e5"),
         pytest.param([3.0], [5.0], id="length 1"),
         pytest.param([5.0, 5.0], [7.0, 7.0], id="shifted ties"),
     ],
