@@ -165,6 +165,17 @@ def test_few_categories_are_no_worse_than_the_formula(pair: tuple[np.ndarray, np
             assert few is None or few == run(measure, *pair)
 
 
+@pytest.mark.parametrize("apart", [0.3, 1e-1, 1e-2, 1e-4, 1e-8, 1e-12])
+def test_few_nearly_equal_categories(apart: float) -> None:
+    rng = np.random.default_rng(8)
+    p = rng.dirichlet(np.ones(10))
+    q = p * (1 + apart * rng.uniform(-1, 1, 10))
+    q /= q.sum()
+    for measure in MEASURES:
+        assert getattr(_few, measure)(*([p] if measure == "entropy" else [p, q]), -1) == run(measure, p, q)
+        check_no_worse(measure, p, q)
+
+
 def test_few_categories_take_the_short_way() -> None:
     p, q = far(10)
     for measure in MEASURES:
@@ -489,6 +500,8 @@ def test_logits_nearly_equal(logits_compiled: list[str], dtype: Any, apart: floa
         pytest.param([0, -1e9, 1], [0.5, -1e9, 1.25], id="both masked by a number"),
         pytest.param([0, -2, 1], [0.5, -np.inf, 1.25], id="q masked"),
         pytest.param([0, -2, 1], [0.5, 0, -np.inf], id="q masked at the mode"),
+        pytest.param([1e8, -np.inf, 1e8, 1e8 + 1], [0, 2.06, 0.7, 0.1], id="one of them at offset 1e8"),
+        pytest.param([0.3, -2.1, 0.7], [1e5 + 0.3, 1e5 - 2, 1e5 + 0.75], id="the other at offset 1e5"),
         pytest.param([3.0], [5.0], id="length 1"),
         pytest.param([5.0, 5.0], [7.0, 7.0], id="shifted ties"),
     ],

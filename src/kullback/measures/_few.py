@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from kullback.forms import Probs
+
 MOST = 64  # categories; from about 150 on, the array formula is faster
 LEAST = 1e-280  # smaller masses leave the range in which quotients are safe
 EPSILON = 2.0**-52
@@ -102,6 +104,8 @@ def _term(a: float, b: float, d: float) -> float:
 
 def _masses(x: Any, axis: int) -> list[float] | None:
     """The entries, if they are one distribution beyond doubt."""
+    if type(x) is Probs:
+        x = x.values
     if type(x) is np.ndarray:
         if x.dtype is not FLOAT64 or x.ndim != 1 or x.size > MOST:
             return None

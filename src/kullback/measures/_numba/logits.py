@@ -29,6 +29,7 @@ E4, E5, E6, E7 = 0.0013888888888883711, 0.0001984126987500228, 2.480158732567746
 E8, E9, E10 = 2.755727347871858e-07, 2.5105312729622103e-08, 2.09147553258932e-09
 
 LOWEST, HIGHEST = -700.0, 500.0
+APART = 32.0  # an offset between a and b beyond which each is first taken from its own mode
 MOST = np.int64(0x7FFFFFFFFFFFFFFF)
 
 
@@ -47,12 +48,14 @@ def _reduced(x: float) -> tuple[float, float, float, float]:
 
 
 @compiled(**_INLINE)
-def _terms(a: float, b: float, top: float, centre: float) -> tuple[float, float, float, bool, bool]:
+def _terms(
+    a: float, b: float, top: float, from_a: float, from_b: float, centre: float
+) -> tuple[float, float, float, bool, bool]:
     """(w·φ(d), w·expm1(d), w, infinite, strange); a category of Q alone adds its mass to both sums."""
     has_a, has_b = a > -math.inf, b > -math.inf
     both = has_a & has_b
-    t = (a if has_a else b - centre) - top
-    d = ((b if both else 0.0) - (a if both else 0.0)) - (centre if both else 0.0)
+    t = a - top if has_a else ((b - from_b) - centre) - (top - from_a)
+    d = ((b - from_b if both else 0.0) - (a - from_a if both else 0.0)) - (centre if both else 0.0)
     gone, far = not (t >= LOWEST), not (d >= LOWEST)
     strange = (t > HIGHEST) | (d > HIGHEST)
     _, scale, r, e = _reduced(0.0 if gone | strange else t)
@@ -75,11 +78,11 @@ def _terms(a: float, b: float, top: float, centre: float) -> tuple[float, float,
 
 
 @compiled(**_SUM)
-def _block(a: Array, i: int, b: Array, j: int, n: int, top: float, centre: float) -> Sums:
+def _block(a: Array, i: int, b: Array, j: int, n: int, top: float, from_a: float, from_b: float, centre: float) -> Sums:
     x, y = a[i : i + n], b[j : j + n]
     total, gained, mass, infinite, odd = 0.0, 0.0, 0.0, 0, 0
     for k in range(n):
-        term, gain, w, lost, strange = _terms(float(x[k]), float(y[k]), top, centre)
+        term, gain, w, lost, strange = _terms(float(x[k]), float(y[k]), top, from_a, from_b, centre)
         total += term
         gained += gain
         mass += w
@@ -121,10 +124,14 @@ def _row(a: Array, i: int, b: Array, j: int, n: int) -> float:
     centre = float(b[j + mode]) - top
     if centre == -math.inf:
         return math.inf
+    from_a, from_b = 0.0, 0.0
+    if abs(centre) > APART:
+        # b − a would be rounded at the size of that offset; from their own modes they are not.
+        from_a, from_b, centre = top, float(b[j + mode]), 0.0
     for _ in range(4):
         total, gained, mass, lost_t, lost_g, lost_m, infinite = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for k in range(0, n, BLOCK):
-            sums = _block(a, i + k, b, j + k, min(BLOCK, n - k), top, centre)
+            sums = _block(a, i + k, b, j + k, min(BLOCK, n - k), top, from_a, from_b, centre)
             if sums[4] > 0.0:
                 return math.nan
             total, lost_t = _plus(total, lost_t, sums[0])
