@@ -46,12 +46,11 @@ def item(column: Column, i: int, end: float, *, most: int) -> dict[str, Any]:
         "figure": None if drawn is None else densities(drawn),
         "rows": shares_of(found, beside_axis=drawn is not None),
         "parts": _parts(column, most),
-        "counts": _counts(column),
         "facts": _facts(column),
     }
 
 
-def _counts(column: Column) -> list[tuple[str, int, int, float, str]]:
+def counts(column: Column) -> list[tuple[str, int, int, float, str]]:
     """Every cell: values in their order first, then the states; where there is no order, as the result has them."""
     ordered = in_order(column)
     first = {id(cell) for cell in ordered}
