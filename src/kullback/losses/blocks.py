@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ def narrow(z: Tensor) -> torch.dtype:
 
 
 def row_blocks(z: Tensor) -> Iterator[slice]:
-    """Blocks of rows, half a megabyte a thread: one that leaves the cache costs a trip to memory for every operation."""
+    """Blocks of rows, half a megabyte a thread: beyond the cache every operation is a trip to memory."""
     budget = 2**16 * torch.get_num_threads() if z.device.type == "cpu" else 2**26
     step = max(1, budget // max(1, z.shape[1]))
     for start in range(0, z.shape[0], step):
@@ -60,7 +60,7 @@ def rows_of(class_weight: Tensor | None, rows: slice) -> Tensor | None:
 
 
 def transform(z: Tensor, dtype: torch.dtype, *, softcap: float, temperature: float) -> Tensor:
-    """y = softcap·tanh(z/softcap)/temperature in `dtype`, always a fresh tensor; softcap 0 means none."""
+    """The logits y = softcap·tanh(z/softcap)/temperature in `dtype`, always a fresh tensor; softcap 0 means none."""
     y = z.to(dtype, copy=True)
     if softcap:
         y.div_(softcap).tanh_().mul_(softcap)
@@ -70,7 +70,7 @@ def transform(z: Tensor, dtype: torch.dtype, *, softcap: float, temperature: flo
 
 
 def undo_transform(dy: Tensor, y: Tensor, *, softcap: float, temperature: float) -> None:
-    """dz = dy·(1 − (y·temperature/softcap)²)/temperature, in place."""
+    """From dy to dz = dy·(1 − (y·temperature/softcap)²)/temperature, in place."""
     if softcap:
         dy.mul_(1.0 - (y * (temperature / softcap)).square())
     if temperature != 1.0:
@@ -124,7 +124,7 @@ def statistics(
             inside = torch.where(here, ids[rows], 0)
             out.logit[rows] = torch.where(here, y.gather(1, inside), 0.0)
             if complement:
-                y.scatter_(1, ids[rows], -math.inf)
+                y.scatter_add_(1, inside, torch.where(here, -math.inf, 0.0).to(dtype))
         log_p = torch.log_softmax(y, -1)
         # lse = y − log p at the largest class, where log p is smallest in size; a row of −∞ has lse −∞.
         highest = y.amax(-1)
@@ -153,18 +153,21 @@ def gradient(
     softcap: float,
     temperature: float,
 ) -> None:
-    """dz from the derivatives of the row statistics; `out` may be z itself. `whole`: z holds all that lse sums over.
+    """From the derivatives of the row statistics to dz; `out` may be z. `whole`: z holds all that lse sums over.
 
-    dlse = p, dlogit = [j = id], dsmooth = w, dentropy = −p·(log p + H). A row whose derivatives are all 0 gets exactly 0,
-    whatever its logits hold.
+    dlse = p, dlogit = [j = id], dsmooth = w, dentropy = −p·(log p + H). A row whose derivatives are all 0 gets exactly
+    0, whatever its logits hold.
     """
     dtype, v = narrow(z), z.shape[1]
     for rows in row_blocks(z):
         y = transform(z[rows], dtype, softcap=softcap, temperature=temperature)
         kept = y.clone() if softcap else y
-        index = torch.zeros(0) if ids is None else ids[rows]
-        if complement:
-            y.scatter_(1, index, -math.inf)
+        here, inside = None, None
+        if ids is not None:
+            here = (ids[rows] >= 0) & (ids[rows] < v)
+            inside = torch.where(here, ids[rows], 0)
+            if complement:
+                y.scatter_add_(1, inside, torch.where(here, -math.inf, 0.0).to(dtype))
         coefficient = g_lse[rows, None].to(dtype)
         active = coefficient != 0.0
         if g_entropy is not None and row_entropy is not None:
@@ -182,12 +185,10 @@ def gradient(
             active |= g_w != 0.0
             w = rows_of(class_weight, rows)
             dy.add_(g_w if w is None else g_w * w)
-        if g_logit is not None:
+        if g_logit is not None and here is not None and inside is not None:
             g_id = g_logit[rows].to(dtype)
             active |= (g_id != 0.0).any(-1, keepdim=True)
-            here = (index >= 0) & (index < v)
-            # With an empty complement softmax gives NaN there; the ids are then all there is.
-            dy.scatter_add_(1, torch.where(here, index, 0), torch.where(here, g_id, 0.0))
+            dy.scatter_add_(1, inside, torch.where(here, g_id, 0.0))
         undo_transform(dy, kept, softcap=softcap, temperature=temperature)
         if not (z.device.type == "cpu" and bool(active.all())):
             dy.masked_fill_(~active, 0.0)
@@ -293,6 +294,21 @@ def divergence_statistics(
             lse[rows] = torch.where(highest == -math.inf, highest, highest - log_p.amax(-1))
         value[rows], mean[rows] = divergence_sums(y_t, y_s, lse_t[rows], lse_s[rows], kind=kind, beta=beta)
     return DivergenceStatistics(value, lse_t, lse_s, mean)
+
+
+def divergence(
+    z_t: Tensor,
+    z_s: Tensor,
+    weight: Tensor,
+    out: Tensor,
+    *,
+    accumulate: bool = False,
+    **options: Any,
+) -> DivergenceStatistics:
+    """Statistics of a row and d(weight·D)/dz of the student at once (one kernel on CUDA)."""
+    got = divergence_statistics(z_t, z_s, **options)
+    divergence_gradient(z_t, z_s, got, weight, out, accumulate=accumulate, **options)
+    return got
 
 
 def divergence_gradient(

@@ -106,7 +106,7 @@ def cross_entropy(
     z = _rows(input)
     if soft:
         if target.requires_grad and impl != "reference":
-            msg = "the soft target requires a gradient, which the fused loss does not give: impl='reference', or detach()"
+            msg = "the soft target requires a gradient, which only impl='reference' gives: use it, or target.detach()"
             raise InvalidForm(msg)
         losses = _soft(z, target.reshape(z.shape), class_weight, label_smoothing, z_loss, statistics, options)
         class_weight = None
@@ -150,9 +150,9 @@ def _soft(
 class DivergenceOptions(TypedDict, total=False):
     """What every divergence on given logits takes, by keyword.
 
-    ``temperature`` divides both logits; ``temperature_scaling="t2"`` multiplies the loss by its square. ``reduction`` is
-    "mean" (over valid tokens), "sum" or "none"; ``mask`` is True for the tokens that count, ``token_weight`` a factor
-    for each, ``normalizer`` divides the sum instead of their number. ``impl="reference"`` is plain torch.
+    ``temperature`` divides both logits; ``temperature_scaling="t2"`` multiplies the loss by its square. ``reduction``
+    is "mean" (over valid tokens), "sum" or "none"; ``mask`` is True for the tokens that count, ``token_weight`` a
+    factor for each, ``normalizer`` divides the sum instead of their number. ``impl="reference"`` is plain torch.
     """
 
     temperature: float

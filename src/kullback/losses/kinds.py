@@ -63,7 +63,7 @@ def mirror(kind: str, beta: float) -> tuple[str, float]:
 
 
 def log_ratio(log_t: Tensor, log_s: Tensor) -> Tensor:
-    """u = log s − log t; 0 where both are empty (−∞), because such an entry takes no part."""
+    """The ratio u = log s − log t; 0 where both are empty (−∞), because such an entry takes no part."""
     nothing = (log_t == -math.inf) & (log_s == -math.inf)
     zero = torch.zeros_like(log_s)
     return torch.where(nothing, zero, torch.where(nothing, zero, log_s) - torch.where(nothing, zero, log_t))

@@ -4,6 +4,8 @@ Values are per row, so any loss made of them in plain torch differentiates throu
 once more and writes the gradient, and no N×V tensor is kept in between.
 """
 
+# ruff: noqa: FBT001  the operators of torch take their options by position
+
 from __future__ import annotations
 
 from types import ModuleType
@@ -42,8 +44,7 @@ def nothing_to_save(ctx: Any, inputs: Any, output: Any) -> None:
     del ctx, inputs, output
 
 
-@torch.library.custom_op("kullback::row_statistics", mutates_args=())
-def _row_statistics(
+def _compute_row_statistics(
     z: Tensor,
     ids: Tensor | None,
     class_weight: Tensor | None,
@@ -69,14 +70,18 @@ def _row_statistics(
     )
 
 
-@_row_statistics.register_fake
-def _(z, ids, class_weight, smooth, entropy, top, complement, softcap, temperature):  # type: ignore[no-untyped-def]
+_row_statistics = torch.library.custom_op("kullback::row_statistics", _compute_row_statistics, mutates_args=())
+
+
+def _fake_row_statistics(z, ids, class_weight, smooth, entropy, top, complement, softcap, temperature):  # type: ignore[no-untyped-def]
     del class_weight, complement, softcap, temperature
     return tuple(empty_statistics(z, z.shape[0], ids, smooth=smooth, entropy=entropy, top=top))
 
 
-@torch.library.custom_op("kullback::row_statistics_backward", mutates_args=())
-def _row_statistics_backward(
+_row_statistics.register_fake(_fake_row_statistics)
+
+
+def _compute_row_statistics_backward(
     z: Tensor,
     ids: Tensor | None,
     class_weight: Tensor | None,
@@ -110,9 +115,16 @@ def _row_statistics_backward(
     return dz
 
 
-@_row_statistics_backward.register_fake
-def _(z, *_):  # type: ignore[no-untyped-def]
+_row_statistics_backward = torch.library.custom_op(
+    "kullback::row_statistics_backward", _compute_row_statistics_backward, mutates_args=()
+)
+
+
+def _fake_row_statistics_backward(z, *_):  # type: ignore[no-untyped-def]
     return torch.empty_like(z)
+
+
+_row_statistics_backward.register_fake(_fake_row_statistics_backward)
 
 
 def _keep_row_statistics(ctx: Any, inputs: Any, output: Any) -> None:
@@ -151,13 +163,10 @@ def row_statistics(
     temperature: float = 1.0,
 ) -> RowStatistics:
     """Row statistics of logits z [N, V], differentiable in z."""
-    return RowStatistics(
-        *_row_statistics(z, ids, class_weight, smooth, entropy, top, complement, softcap, temperature)
-    )
+    return RowStatistics(*_row_statistics(z, ids, class_weight, smooth, entropy, top, complement, softcap, temperature))
 
 
-@torch.library.custom_op("kullback::divergence", mutates_args=())
-def _divergence(
+def _compute_divergence(
     teacher: Tensor, student: Tensor, kind: str, beta: float, softcap_t: float, softcap_s: float, temperature: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return tuple(
@@ -173,14 +182,18 @@ def _divergence(
     )
 
 
-@_divergence.register_fake
-def _(teacher, student, kind, beta, softcap_t, softcap_s, temperature):  # type: ignore[no-untyped-def]
+_divergence = torch.library.custom_op("kullback::divergence", _compute_divergence, mutates_args=())
+
+
+def _fake_divergence(teacher, student, kind, beta, softcap_t, softcap_s, temperature):  # type: ignore[no-untyped-def]
     del teacher, kind, beta, softcap_t, softcap_s, temperature
     return tuple(student.new_empty(student.shape[0], dtype=wide(student)) for _ in range(4))
 
 
-@torch.library.custom_op("kullback::divergence_backward", mutates_args=())
-def _divergence_backward(
+_divergence.register_fake(_fake_divergence)
+
+
+def _compute_divergence_backward(
     teacher: Tensor,
     student: Tensor,
     lse_t: Tensor,
@@ -209,10 +222,17 @@ def _divergence_backward(
     return dz
 
 
-@_divergence_backward.register_fake
-def _(teacher, student, *_):  # type: ignore[no-untyped-def]
+_divergence_backward = torch.library.custom_op(
+    "kullback::divergence_backward", _compute_divergence_backward, mutates_args=()
+)
+
+
+def _fake_divergence_backward(teacher, student, *_):  # type: ignore[no-untyped-def]
     del teacher
     return torch.empty_like(student)
+
+
+_divergence_backward.register_fake(_fake_divergence_backward)
 
 
 def _keep_divergence(ctx: Any, inputs: Any, output: Any) -> None:

@@ -84,8 +84,8 @@ def tokens(
     for name, tensor in (("target", target), ("mask", mask), ("token_weight", token_weight)):
         if tensor is not None and tensor.shape != shape:
             msg = (
-                f"{name} has shape {tuple(tensor.shape)}; expected {tuple(shape)}: one for each token, the shape of the "
-                "input without its last axis"
+                f"{name} has shape {tuple(tensor.shape)}; expected {tuple(shape)}: one for each token, the shape of "
+                "the input without its last axis"
             )
             raise InvalidInput(msg)
     weight = torch.ones(shape.numel(), device=device, dtype=torch.float64 if dtype == torch.float64 else torch.float32)
@@ -128,7 +128,7 @@ def reduce(
     normalizer: Tensor | float | None,
     class_weight: Tensor | None = None,
 ) -> Tensor:
-    """[N] losses → [...], Σ weight·loss, or that over Σ weight (as torch does); 0, still in the graph, for no tokens."""
+    """[N] losses → [...], Σ weight·loss, or that over Σ weight as torch does; no token: 0, still in the graph."""
     # An ignored row may hold anything, NaN included: select, then multiply.
     weighted = torch.where(rows.valid, losses, 0.0) * rows.weight.to(losses.dtype)
     if reduction == "none":

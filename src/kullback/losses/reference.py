@@ -15,14 +15,14 @@ from kullback.losses.blocks import RowStatistics
 
 
 def transform(z: Tensor, *, softcap: float, temperature: float) -> Tensor:
-    """y = softcap·tanh(z/softcap)/temperature."""
+    """The logits y = softcap·tanh(z/softcap)/temperature."""
     if softcap:
         z = softcap * torch.tanh(z / softcap)
     return z / temperature
 
 
 def project(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002  torch's name
-    """z = x·Wᵀ + b, 16-bit operands multiplied as float32."""
+    """The logits z = x·Wᵀ + b, 16-bit operands multiplied as float32."""
     wide = torch.float64 if input.dtype == torch.float64 else torch.float32
     z = input.to(wide) @ weight.to(wide).T
     return z if bias is None else z + bias.to(wide)

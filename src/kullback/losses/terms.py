@@ -1,6 +1,6 @@
 """The cross-entropy of a row made of its statistics, and its derivatives in them: every option exists here, once.
 
-    L = (1−ε)·w_y·(lse − z_y) + (ε/V)·(lse·Σw − Σ w·z) + ζ·lse²        ε label smoothing, ζ z-loss, w class weights
+L = (1−ε)·w_y·(lse − z_y) + (ε/V)·(lse·Σw − Σ w·z) + ζ·lse², with label smoothing ε, z-loss ζ and class weights w.
 """
 
 from __future__ import annotations
