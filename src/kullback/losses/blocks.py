@@ -253,7 +253,7 @@ def _quick_kl(a: Tensor, u: Tensor) -> Tensor:
 def divergence_sums(
     y_t: Tensor, y_s: Tensor, lse_t: Tensor, lse_s: Tensor, *, kind: str, beta: float
 ) -> tuple[Tensor, Tensor]:
-    """(Σ entries, Σ s·G) of transformed logits: the second read of a divergence, a part of the sum on a slice."""
+    """(Σ entries, Σ s·G) of a block of transformed logits, which it overwrites."""
     log_t, log_s = log_probabilities(y_t, lse_t), log_probabilities(y_s, lse_s)
     if kind in ("forward_kl", "reverse_kl") and log_s.dtype == torch.float64:
         u = log_s - log_t
@@ -272,6 +272,34 @@ def divergence_sums(
     return value, torch.where(s == 0.0, 0.0, s * scores).sum(-1)
 
 
+def divergence_part(
+    z_t: Tensor,
+    z_s: Tensor,
+    lse_t: Tensor,
+    lse_s: Tensor,
+    *,
+    kind: str,
+    beta: float,
+    softcap_t: float,
+    softcap_s: float,
+    temperature: float,
+) -> tuple[Tensor, Tensor]:
+    """(Σ entries, Σ s·G) over the classes of z, for an lse that may sum over more of them (another rank's)."""
+    dtype = wide(z_s)
+    value, mean = (z_s.new_empty(z_s.shape[0], dtype=dtype) for _ in range(2))
+    for rows in row_blocks(z_s):
+        y_t = transform(z_t[rows], dtype, softcap=softcap_t, temperature=temperature)
+        y_s = transform(z_s[rows], dtype, softcap=softcap_s, temperature=temperature)
+        value[rows], mean[rows] = divergence_sums(y_t, y_s, lse_t[rows], lse_s[rows], kind=kind, beta=beta)
+    return value, mean
+
+
+def log_normaliser(y: Tensor) -> Tensor:
+    """Log Σ exp(y) of rows: y − log p at the largest class, where log p is smallest in size; −∞ for a row of −∞."""
+    highest = y.amax(-1)
+    return torch.where(highest == -math.inf, highest, highest - torch.log_softmax(y, -1).amax(-1))
+
+
 def divergence_statistics(
     z_t: Tensor,
     z_s: Tensor,
@@ -288,10 +316,7 @@ def divergence_statistics(
     for rows in row_blocks(z_s):
         y_t = transform(z_t[rows], dtype, softcap=softcap_t, temperature=temperature)
         y_s = transform(z_s[rows], dtype, softcap=softcap_s, temperature=temperature)
-        for y, lse in ((y_t, lse_t), (y_s, lse_s)):
-            highest = y.amax(-1)
-            log_p = torch.log_softmax(y, -1)
-            lse[rows] = torch.where(highest == -math.inf, highest, highest - log_p.amax(-1))
+        lse_t[rows], lse_s[rows] = log_normaliser(y_t), log_normaliser(y_s)
         value[rows], mean[rows] = divergence_sums(y_t, y_s, lse_t[rows], lse_s[rows], kind=kind, beta=beta)
     return DivergenceStatistics(value, lse_t, lse_s, mean)
 

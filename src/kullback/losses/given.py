@@ -178,7 +178,7 @@ def kl_divergence(teacher_logits: Tensor, student_logits: Tensor, /, **options: 
     >>> round(kl_divergence(teacher, student).item(), 4)
     0.1109
     """
-    return _divergence(teacher_logits, student_logits, "forward_kl", 0.5, **options)
+    return divergence(teacher_logits, student_logits, "forward_kl", 0.5, **options)
 
 
 def reverse_kl_divergence(
@@ -189,12 +189,12 @@ def reverse_kl_divergence(
     Where the teacher has none (−∞) and the student some, the loss is ∞ however the student moves; the gradient of such
     a token is 0, not NaN.
     """
-    return _divergence(teacher_logits, student_logits, "reverse_kl", 0.5, **options)
+    return divergence(teacher_logits, student_logits, "reverse_kl", 0.5, **options)
 
 
 def js_divergence(teacher_logits: Tensor, student_logits: Tensor, /, **options: Unpack[DivergenceOptions]) -> Tensor:
     """Jensen–Shannon ½·KL(t‖m) + ½·KL(s‖m), m = ½(t + s): symmetric, at most log 2. See `kl_divergence`."""
-    return _divergence(teacher_logits, student_logits, "js", 0.5, **options)
+    return divergence(teacher_logits, student_logits, "js", 0.5, **options)
 
 
 def skew_js_divergence(
@@ -204,22 +204,22 @@ def skew_js_divergence(
 
     Other libraries leave the denominator out, and with it the limits: their loss falls to 0 at both ends.
     """
-    return _divergence(teacher_logits, student_logits, "skew_js", beta, **options)
+    return divergence(teacher_logits, student_logits, "skew_js", beta, **options)
 
 
 def skew_kl_divergence(
     teacher_logits: Tensor, student_logits: Tensor, /, *, beta: float, **options: Unpack[DivergenceOptions]
 ) -> Tensor:
     """KL(t‖m), m = β·t + (1−β)·s: finite for β > 0 whatever the student leaves out. See `kl_divergence`."""
-    return _divergence(teacher_logits, student_logits, "skew_kl", beta, **options)
+    return divergence(teacher_logits, student_logits, "skew_kl", beta, **options)
 
 
 def total_variation(teacher_logits: Tensor, student_logits: Tensor, /, **options: Unpack[DivergenceOptions]) -> Tensor:
     """½·Σ|t − s|, between 0 and 1. See `kl_divergence`."""
-    return _divergence(teacher_logits, student_logits, "tv", 0.5, **options)
+    return divergence(teacher_logits, student_logits, "tv", 0.5, **options)
 
 
-def _divergence(
+def divergence(
     teacher_logits: Tensor,
     student_logits: Tensor,
     kind: str,
