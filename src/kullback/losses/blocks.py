@@ -63,7 +63,9 @@ def transform(z: Tensor, dtype: torch.dtype, *, softcap: float, temperature: flo
     """The logits y = softcap·tanh(z/softcap)/temperature in `dtype`, always a fresh tensor; softcap 0 means none."""
     y = z.to(dtype, copy=True)
     if softcap:
-        y.div_(softcap).tanh_().mul_(softcap)
+        # A class that is masked by −∞ stays masked.
+        masked = y == -math.inf
+        y.div_(softcap).tanh_().mul_(softcap).masked_fill_(masked, -math.inf)
     if temperature != 1.0:
         y.div_(temperature)
     return y
@@ -72,7 +74,7 @@ def transform(z: Tensor, dtype: torch.dtype, *, softcap: float, temperature: flo
 def undo_transform(dy: Tensor, y: Tensor, *, softcap: float, temperature: float) -> None:
     """From dy to dz = dy·(1 − (y·temperature/softcap)²)/temperature, in place."""
     if softcap:
-        dy.mul_(1.0 - (y * (temperature / softcap)).square())
+        dy.mul_(1.0 - (y * (temperature / softcap)).clamp_(-1.0, 1.0).square())
     if temperature != 1.0:
         dy.div_(temperature)
 

@@ -67,7 +67,7 @@ def cross_entropy(
     z_loss : float
         Adds z_loss·(log Σ exp z)².
     softcap, temperature : float
-        The logits become softcap·tanh(input/softcap)/temperature.
+        The logits become softcap·tanh(input/softcap)/temperature; one of −∞ stays −∞.
     in_place : bool
         Write the gradient over ``input`` in the forward pass (integer targets, "mean" or "sum", one backward, eager).
 

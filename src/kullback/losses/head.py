@@ -48,7 +48,10 @@ class Head:
     def logits(self, tokens: slice = slice(None), classes: slice = slice(None)) -> Tensor:
         """[tokens, classes] logits; the caller may overwrite them."""
         x, weight = self.x[tokens], self.weight[classes]
-        z = multiply(x, weight.T, x.new_empty(x.shape[0], weight.shape[0], dtype=self.logits_dtype))
+        # Rows that start on 16 bytes, whatever V is: vector loads and cuBLAS need it.
+        padded = weight.shape[0] if x.device.type == "cpu" else -(-weight.shape[0] // 8) * 8
+        z = x.new_empty(x.shape[0], padded, dtype=self.logits_dtype)[:, : weight.shape[0]]
+        multiply(x, weight.T, z)
         if self.bias is not None:
             z.add_(self.bias[classes])
         return z

@@ -51,7 +51,6 @@ def _compute_row_statistics(
     smooth: bool,
     entropy: bool,
     top: bool,
-    complement: bool,
     softcap: float,
     temperature: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -63,7 +62,7 @@ def _compute_row_statistics(
             smooth=smooth,
             entropy=entropy,
             top=top,
-            complement=complement,
+            complement=False,
             softcap=softcap,
             temperature=temperature,
         )
@@ -73,8 +72,8 @@ def _compute_row_statistics(
 _row_statistics = torch.library.custom_op("kullback::row_statistics", _compute_row_statistics, mutates_args=())
 
 
-def _fake_row_statistics(z, ids, class_weight, smooth, entropy, top, complement, softcap, temperature):  # type: ignore[no-untyped-def]
-    del class_weight, complement, softcap, temperature
+def _fake_row_statistics(z, ids, class_weight, smooth, entropy, top, softcap, temperature):  # type: ignore[no-untyped-def]
+    del class_weight, softcap, temperature
     return tuple(empty_statistics(z, z.shape[0], ids, smooth=smooth, entropy=entropy, top=top))
 
 
@@ -91,7 +90,6 @@ def _compute_row_statistics_backward(
     g_logit: Tensor | None,
     g_smooth: Tensor | None,
     g_entropy: Tensor | None,
-    complement: bool,
     softcap: float,
     temperature: float,
 ) -> Tensor:
@@ -108,7 +106,7 @@ def _compute_row_statistics_backward(
         g_entropy,
         dz,
         whole=True,
-        complement=complement,
+        complement=False,
         softcap=softcap,
         temperature=temperature,
     )
@@ -128,12 +126,12 @@ _row_statistics_backward.register_fake(_fake_row_statistics_backward)
 
 
 def _keep_row_statistics(ctx: Any, inputs: Any, output: Any) -> None:
-    z, ids, class_weight, _smooth, _entropy, _top, complement, softcap, temperature = inputs
+    z, ids, class_weight, _smooth, _entropy, _top, softcap, temperature = inputs
     lse, _, _, row_entropy, top = output
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(top)
     ctx.save_for_backward(z, ids, class_weight, lse, row_entropy)
-    ctx.options = (complement, softcap, temperature)
+    ctx.options = (softcap, temperature)
 
 
 def _row_statistics_gradient(ctx: Any, g_lse: Any, g_logit: Any, g_smooth: Any, g_entropy: Any, _: Any) -> Any:
@@ -143,7 +141,7 @@ def _row_statistics_gradient(ctx: Any, g_lse: Any, g_logit: Any, g_smooth: Any, 
     dz = _row_statistics_backward(
         z, ids, class_weight, lse, row_entropy, g_lse, g_logit, g_smooth, g_entropy, *ctx.options
     )
-    return dz, *(None,) * 8
+    return dz, *(None,) * 7
 
 
 _row_statistics.register_autograd(_row_statistics_gradient, setup_context=_keep_row_statistics)
@@ -158,12 +156,11 @@ def row_statistics(
     smooth: bool = False,
     entropy: bool = False,
     top: bool = False,
-    complement: bool = False,
     softcap: float = 0.0,
     temperature: float = 1.0,
 ) -> RowStatistics:
     """Row statistics of logits z [N, V], differentiable in z."""
-    return RowStatistics(*_row_statistics(z, ids, class_weight, smooth, entropy, top, complement, softcap, temperature))
+    return RowStatistics(*_row_statistics(z, ids, class_weight, smooth, entropy, top, softcap, temperature))
 
 
 def _compute_divergence(

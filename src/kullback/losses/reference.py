@@ -17,7 +17,7 @@ from kullback.losses.blocks import RowStatistics
 def transform(z: Tensor, *, softcap: float, temperature: float) -> Tensor:
     """The logits y = softcap·tanh(z/softcap)/temperature."""
     if softcap:
-        z = softcap * torch.tanh(z / softcap)
+        z = torch.where(z == -math.inf, z, softcap * torch.tanh(z / softcap))
     return z / temperature
 
 
