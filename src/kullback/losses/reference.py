@@ -47,7 +47,9 @@ def row_statistics(
     logit = nothing if ids is None else y.gather(1, ids)
     weighted = nothing
     if smooth:
-        weighted = (y if class_weight is None else torch.where(class_weight == 0.0, 0.0, y * class_weight)).sum(-1)
+        w = 1.0 if class_weight is None else class_weight
+        # 0·(−∞) = 0, and a weight of 0 keeps its derivative where the logit is finite
+        weighted = (w * torch.where((y == -math.inf) & (torch.as_tensor(w) == 0.0), 0.0, y)).sum(-1)
     best = torch.argmax(y, -1) if top else nothing.to(torch.int64)
     if complement and ids is not None:
         y = y.scatter(1, ids, -math.inf)

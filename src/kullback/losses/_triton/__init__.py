@@ -4,7 +4,7 @@ No atomics, so the same input gives the same bits. Every output element is store
 are float32. Rows are addressed with 64-bit offsets.
 """
 
-from kullback.losses._triton.divergence import (
+from kullback.losses._triton.pairs import (
     divergence,
     divergence_gradient,
     divergence_part,

@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 
 from kullback.losses import terms
-from kullback.losses._triton.primitives import launch, on_device, transform, undo_transform
+from kullback.losses._triton.primitives import ROW_BLOCK, launch, on_device, transform, undo_transform
 from kullback.losses.blocks import RowStatistics, empty_statistics
 
 
@@ -189,7 +189,7 @@ def _run(
             ENTROPY_GRADIENT=g_entropy is not None,
             HARD=g_logit is not None,
             SLOPE=slope != 0.0,
-            **launch(v),
+            **launch(v, ROW_BLOCK),
         )
 
 

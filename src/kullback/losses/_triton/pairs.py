@@ -13,6 +13,7 @@ import triton.language as tl
 from torch import Tensor
 
 from kullback.losses._triton.primitives import (
+    PAIR_BLOCK,
     expm1,
     expm1_less,
     launch,
@@ -147,7 +148,7 @@ def _divergence(
     m_s = tl.where(m_s == -float("inf"), 0.0, m_s)
     mean = 0.0
     # Forward KL needs no mean score: its gradient is made in the same read as its value.
-    TOGETHER: tl.constexpr = SUMS and GRADIENT and KIND == 0
+    TOGETHER: tl.constexpr = (SUMS and GRADIENT) and (KIND == 0)
     if SUMS and not TOGETHER:
         value = 0.0
         for start in range(0, V, BLOCK):
@@ -244,7 +245,7 @@ def _run(
             SUMS=sums,
             GRADIENT=out is not None,
             ACCUMULATE=accumulate,
-            **launch(v),
+            **launch(v, PAIR_BLOCK),
         )
 
 
