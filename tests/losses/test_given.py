@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from losses.oracle import assert_as_good_as_plain, results
 from torch import Tensor
 
 from kullback import losses
 from kullback.errors import InvalidForm, InvalidInput
+from losses.oracle import assert_as_good_as_plain, results
 
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 DIVERGENCES: list[tuple[Any, dict[str, Any]]] = [
@@ -230,9 +230,7 @@ def test_layouts_and_leading_axes() -> None:
     for a, b in zip(results(lambda z: losses.cross_entropy(z, y), [turned]), base, strict=True):
         torch.testing.assert_close(a, b)
     strided = torch.cat([z, z], -1)[:, 1 : 1 + z.shape[1]]  # rows that start off alignment
-    torch.testing.assert_close(
-        losses.cross_entropy(strided, y, impl="reference"), losses.cross_entropy(strided, y)
-    )
+    torch.testing.assert_close(losses.cross_entropy(strided, y, impl="reference"), losses.cross_entropy(strided, y))
     shaped = losses.cross_entropy(z.reshape(3, 4, -1), y.reshape(3, 4), reduction="none")
     assert shaped.shape == (3, 4)
     assert losses.cross_entropy(z[1], y[1]).shape == ()

@@ -52,7 +52,9 @@ def rows(t: Tensor, s: Tensor, kind: str, beta: float) -> Tensor:
 @pytest.mark.parametrize(("kind", "beta"), SETTLED)
 @settings(max_examples=40, deadline=None)
 @given(pair=logits())
-def test_entries_are_never_negative_and_vanish_only_at_equality(kind: str, beta: float, pair: tuple[Tensor, Tensor]) -> None:
+def test_entries_are_never_negative_and_vanish_only_at_equality(
+    kind: str, beta: float, pair: tuple[Tensor, Tensor]
+) -> None:
     t, s = pair
     entries = rows(t, s, kind, beta)
     assert bool((entries >= 0).all())
@@ -110,7 +112,9 @@ def test_the_skewed_kinds_are_continuous_at_the_ends(kind: str) -> None:
     forward = float(rows(t, s, "forward_kl", 0.5).sum())
     assert float(rows(t, s, kind, 1e-9).sum()) == pytest.approx(forward, rel=1e-7)
     if kind == "skew_js":
-        assert float(rows(t, s, kind, 1 - 1e-9).sum()) == pytest.approx(float(rows(t, s, "reverse_kl", 0.5).sum()), rel=1e-7)
+        assert float(rows(t, s, kind, 1 - 1e-9).sum()) == pytest.approx(
+            float(rows(t, s, "reverse_kl", 0.5).sum()), rel=1e-7
+        )
         assert float(losses.skew_js_divergence(t, s, beta=0.0)) == pytest.approx(forward, rel=1e-14)
         four = 4 * float(losses.js_divergence(t, s))
         assert float(losses.skew_js_divergence(t, s, beta=0.5)) == pytest.approx(four, rel=1e-14)

@@ -25,12 +25,13 @@ def _empty_derivatives(x: Tensor, w: Tensor, compute: torch.dtype, needs: list[b
 # scale: the sums of unscaled derivatives times what came back from above, rounded once to the parameter's dtype
 
 
-def _compute_scale(d: Tensor, g: Tensor, dtype: torch.dtype) -> Tensor:
+def _compute_scale(d: Tensor, g: Tensor, origin: Tensor, dtype: torch.dtype) -> Tensor:
+    del origin  # what d is the gradient of: a second derivative reaches it through this operator, and is refused
     return (d * g.to(d.dtype)).to(dtype)
 
 
-def _fake_scale(d: Tensor, g: Tensor, dtype: torch.dtype) -> Tensor:
-    del g
+def _fake_scale(d: Tensor, g: Tensor, origin: Tensor, dtype: torch.dtype) -> Tensor:
+    del g, origin
     return torch.empty_like(d, dtype=dtype)
 
 
@@ -41,8 +42,11 @@ _scale.register_autograd(refuse_double_backward, setup_context=nothing_to_save)
 
 def _scaled(ctx: Any, g: Tensor | None) -> list[Tensor | None]:
     """The gradients of x, the weight and the bias from the sums that the forward pass has left."""
-    pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
-    return [_scale(d, g, dtype) if g is not None and d.numel() else None for d, dtype in pairs]
+    origins, sums = ctx.saved_tensors[:3], ctx.saved_tensors[3:]
+    return [
+        _scale(d, g, origin, origin.dtype) if need and g is not None else None
+        for d, origin, need in zip(sums, origins, ctx.needs, strict=True)
+    ]
 
 
 def _dtypes(x: Tensor, w: Tensor, bias: Tensor | None) -> tuple[torch.dtype, ...]:
@@ -90,8 +94,11 @@ def _compute_cross_entropy(
     loss = terms.loss_rows(got.lse, got.logit[:, 0], got.smooth, target, class_weight, classes=w.shape[0], **spread)
     total = torch.where(weight != 0.0, loss * weight, 0.0).sum()
     if kept is not None:
-        got = RowStatistics(*(plans.spread(column, kept, n) for column in got))
-        d = d._replace(x=plans.spread(d.x, kept, n))
+        got = got._replace(lse=plans.spread(got.lse, kept, n), logit=plans.spread(got.logit, kept, n))
+        if stats:
+            got = got._replace(entropy=plans.spread(got.entropy, kept, n), top=plans.spread(got.top, kept, n))
+        if needs[0]:
+            d = d._replace(x=plans.spread(d.x, kept, n))
     return total, got.lse, got.logit, got.entropy, got.top, *d
 
 
@@ -107,8 +114,8 @@ def _fake_cross_entropy(x, w, bias, target, *options):  # type: ignore[no-untype
 def _keep_cross_entropy(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(*output[1:])
-    ctx.save_for_backward(*output[5:])
-    ctx.dtypes = _dtypes(*inputs[:3])
+    ctx.save_for_backward(*inputs[:3], *output[5:])
+    ctx.needs = inputs[-1]
 
 
 def _cross_entropy_gradient(ctx: Any, g: Any, *_: Any) -> Any:
@@ -321,7 +328,8 @@ def _compute_divergence(
     total = values.sum() if weight is None else torch.where(weight != 0.0, values * weight, 0.0).sum()
     if kept is not None:
         values = plans.spread(values, kept, n)
-        d = d._replace(x=plans.spread(d.x, kept, n))
+        if needs[0]:
+            d = d._replace(x=plans.spread(d.x, kept, n))
     return total, values, *d
 
 
@@ -334,7 +342,6 @@ def _fake_divergence(x, w, *options):  # type: ignore[no-untyped-def]
 
 def _keep_divergence(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.set_materialize_grads(False)
-    ctx.dtypes = _dtypes(*inputs[:3])
     ctx.recompute = inputs[7] is None
     if ctx.recompute:
         ctx.mark_non_differentiable(output[0], *output[2:])
@@ -342,7 +349,8 @@ def _keep_divergence(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.options = inputs[8:-1]
     else:
         ctx.mark_non_differentiable(*output[1:])
-        ctx.save_for_backward(*output[2:])
+        ctx.save_for_backward(*inputs[:3], *output[2:])
+        ctx.needs = inputs[-1]
 
 
 def _divergence_gradient(ctx: Any, g: Any, g_rows: Any, *_: Any) -> Any:
@@ -354,8 +362,10 @@ def _divergence_gradient(ctx: Any, g: Any, g_rows: Any, *_: Any) -> Any:
     largest = g_rows.abs().amax() if g_rows.numel() else g_rows.new_ones(())
     largest = torch.where((largest > 0.0) & torch.isfinite(largest), largest, 1.0)
     d = linear_divergence(*ctx.saved_tensors, g_rows / largest, *ctx.options, needs)[2:]
-    parts = zip(d, ctx.dtypes, needs, strict=True)
-    return *(_scale(part, largest, dtype) if need else None for part, dtype, need in parts), *(None,) * 17
+    parts = zip(d, ctx.saved_tensors, needs, strict=False)
+    return *(_scale(part, largest, origin, origin.dtype) if need else None for part, origin, need in parts), *(
+        None,
+    ) * 17
 
 
 linear_divergence = torch.library.custom_op("kullback::linear_divergence", _compute_divergence, mutates_args=())

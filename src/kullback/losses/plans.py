@@ -36,7 +36,7 @@ def packed(weight: Tensor) -> Tensor | None:
 
 def spread(rows: Tensor, kept: Tensor, n: int) -> Tensor:
     """Put back what was packed; 0 elsewhere."""
-    return rows.new_zeros((n, *rows.shape[1:])).index_copy_(0, kept, rows) if rows.numel() else rows
+    return rows.new_zeros((n, *rows.shape[1:])).index_copy_(0, kept, rows)
 
 
 def statistics(

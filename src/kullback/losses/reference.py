@@ -44,7 +44,11 @@ def row_statistics(
     wide = torch.float64 if z.dtype == torch.float64 else torch.float32
     y = transform(z.to(wide), softcap=softcap, temperature=temperature)
     nothing = y.new_empty(0)
-    logit = nothing if ids is None else y.gather(1, ids)
+    here, inside = ids, ids
+    if ids is not None:
+        here = (ids >= 0) & (ids < y.shape[1])
+        inside = torch.where(here, ids, 0)
+    logit = nothing if ids is None else torch.where(here, y.gather(1, inside), 0.0)
     weighted = nothing
     if smooth:
         w = 1.0 if class_weight is None else class_weight
@@ -52,7 +56,7 @@ def row_statistics(
         weighted = (w * torch.where((y == -math.inf) & (torch.as_tensor(w) == 0.0), 0.0, y)).sum(-1)
     best = torch.argmax(y, -1) if top else nothing.to(torch.int64)
     if complement and ids is not None:
-        y = y.scatter(1, ids, -math.inf)
+        y = y.scatter_add(1, inside, torch.where(here, -math.inf, 0.0).to(wide))
     log_p = torch.log_softmax(y, -1)
     p = torch.exp(log_p)
     h = -torch.where(p == 0.0, 0.0, p * torch.where(p == 0.0, 0.0, log_p)).sum(-1) if entropy else nothing

@@ -35,7 +35,8 @@ def linear_sparse_kl(
     input, weight : Tensor, shape (..., D) and (V, D)
         The student, as in `linear_cross_entropy`.
     teacher_ids, teacher_logprobs : Tensor, shape (..., K)
-        Different classes, and the teacher's log-probabilities of them under the full softmax (−∞ pads).
+        Different classes, and the teacher's log-probabilities of them under the full softmax. An entry of −∞ is
+        padding, whatever its id: that class is one of the others (except when K = V).
     tail : "bucket" or "renormalize"
         "bucket" compares the K classes and, as one more class, all the others: a lower bound of the full divergence,
         never negative (a sum cut off after K terms can be). "renormalize" compares the two distributions given T.
@@ -64,6 +65,8 @@ def linear_sparse_kl(
     _check_teacher(input, teacher_ids, teacher_logprobs, classes)
     rows = tokens(input.shape[:-1], input.device, input.dtype, mask=mask, token_weight=token_weight)
     ids = teacher_ids.reshape(-1, k).to(torch.int64)
+    if k < classes:
+        ids = torch.where(teacher_logprobs.reshape(-1, k) == -torch.inf, -1, ids)  # outside the row: not taken from it
     shape: dict[str, Any] = {"softcap": softcap or 0.0, "temperature": temperature, "complement": True}
     if impl == "reference":
         got = reference.row_statistics(reference.project(head.x, head.weight, head.bias), ids, **shape)
@@ -73,6 +76,8 @@ def linear_sparse_kl(
             compute=head.compute, logits_dtype=head.logits_dtype, chunk=head.chunk,
         )  # fmt: skip
     log_t = teacher_logprobs.reshape(-1, k).to(got.lse.dtype)
+    if k < classes:
+        got = got._replace(logit=torch.where(ids < 0, -torch.inf, got.logit))
     losses = _renormalized(got, log_t) if tail == "renormalize" else _with_bucket(got, log_t, everything=k == classes)
     return reduce(losses, rows, reduction=reduction, normalizer=normalizer).to(result_dtype(input.dtype))
 
@@ -109,9 +114,11 @@ def _check_teacher(input: Tensor, ids: Tensor, logprobs: Tensor, classes: int) -
     if torch.compiler.is_compiling() or ids.device.type != "cpu" or not ids.numel():
         return
     check_ids(ids.reshape(-1, ids.shape[-1]), classes)
-    ordered = ids.sort(-1).values
+    # Padding may repeat an id: give each its own, negative.
+    padding = logprobs == -torch.inf if ids.shape[-1] < classes else torch.zeros_like(ids, dtype=torch.bool)
+    ordered = torch.where(padding, -1 - torch.arange(ids.shape[-1]), ids).sort(-1).values
     if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
-        msg = "teacher_ids names a class twice for one token; expected different ids (pad with unused ids at −∞)"
+        msg = "teacher_ids names a class twice for one token; expected different ids (padding has log-probability −∞)"
         raise InvalidInput(msg)
     mass = logprobs.double().exp().sum(-1).amax()
     if float(mass) > 1.001:
