@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from kullback import losses
 from kullback.errors import InvalidForm, InvalidInput
@@ -83,7 +83,9 @@ def test_cross_entropy_is_torchs(reduction: str, smoothing: float, weighted: boo
     mine = results(
         lambda z: losses.cross_entropy(z, y, reduction=reduction, label_smoothing=smoothing, class_weight=w), [z]
     )
-    torchs = results(lambda z: F.cross_entropy(z, y, reduction=reduction, label_smoothing=smoothing, weight=w), [z])
+    torchs = results(
+        lambda z: functional.cross_entropy(z, y, reduction=reduction, label_smoothing=smoothing, weight=w), [z]
+    )
     for a, b in zip(mine, torchs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-13, atol=1e-15)
 
@@ -98,7 +100,7 @@ def test_soft_targets(dtype: torch.dtype) -> None:
     for o in ({}, {"label_smoothing": 0.1}, {"class_weight": w}):
         mine = results(lambda z, o=o: losses.cross_entropy(z, t.to(z.dtype), **o), [z])
         o = {"weight" if k == "class_weight" else k: v for k, v in o.items()}
-        truth = results(lambda z, o=o: F.cross_entropy(z, t, **o), [z.double()])
+        truth = results(lambda z, o=o: functional.cross_entropy(z, t, **o), [z.double()])
         for a, b in zip(mine, truth, strict=True):
             torch.testing.assert_close(a.double(), b, rtol=20 * torch.finfo(dtype).eps, atol=torch.finfo(dtype).eps)
     with pytest.raises(InvalidForm, match="reference"):

@@ -143,5 +143,5 @@ def test_empty_classes() -> None:
 
 @pytest.mark.parametrize(("kind", "beta"), [("skew_js", -0.1), ("skew_js", 1.1), ("skew_kl", 1.0), ("kl", 0.5)])
 def test_kinds_that_mean_nothing_are_refused(kind: str, beta: float) -> None:
-    with pytest.raises(InvalidInput, match="expected|choose"):
+    with pytest.raises(InvalidInput, match=r"expected|choose"):
         kinds.settle(kind, beta)

@@ -143,7 +143,7 @@ def test_the_same_input_gives_the_same_bits() -> None:
 
 
 def test_a_student_equal_to_its_teacher_stays_where_it_is() -> None:
-    x, w, b, _ = make()
+    x, w, _, _ = make()
     for kind in ("forward_kl", "reverse_kl", "js", "skew_js", "skew_kl", "tv"):
         value, *gradients = results(
             lambda x, w, k=kind: losses.linear_divergence(x, w, x.detach(), w.detach(), kind=k, beta=0.3), [x, w]
