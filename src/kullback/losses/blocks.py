@@ -47,8 +47,8 @@ def narrow(z: Tensor) -> torch.dtype:
 
 
 def row_blocks(z: Tensor) -> Iterator[slice]:
-    """Blocks of rows, half a megabyte a thread: beyond the cache every operation is a trip to memory."""
-    budget = 2**16 * torch.get_num_threads() if z.device.type == "cpu" else 2**26
+    """Blocks of rows, half a megabyte of float32 a thread: beyond the cache every operation is a trip to memory."""
+    budget = 2**17 * torch.get_num_threads() if z.device.type == "cpu" else 2**26
     step = max(1, budget // max(1, z.shape[1]))
     for start in range(0, z.shape[0], step):
         yield slice(start, start + step)
@@ -86,6 +86,22 @@ def log_probabilities(y: Tensor, lse: Tensor) -> Tensor:
     return y.sub_(high).sub_((lse - high).to(y.dtype))
 
 
+def log_normaliser(y: Tensor) -> tuple[Tensor, Tensor]:
+    """(log Σ exp(y) in the dtype of sums, softmax(y)) of rows; −∞ for a row of −∞.
+
+    log Σ exp(y) = highest − log p, p the largest probability. Where that is nearly 1 its logarithm is taken from what
+    the others have, so that a sure row keeps its digits and float32 terms are enough.
+    """
+    highest, p = y.amax(-1).to(wide(y)), torch.softmax(y, -1)
+    most = p.amax(-1)
+    lse = torch.where(highest == -math.inf, highest, highest - torch.log(most.to(highest.dtype)))
+    sure = most > 0.5
+    if y.device.type != "cpu" or bool(sure.any()):
+        others = torch.where(p == most[:, None], 0.0, p).sum(-1).to(highest.dtype)
+        lse = torch.where(sure, highest + torch.log1p(others / most), lse)
+    return lse, p
+
+
 def empty_statistics(z: Tensor, n: int, ids: Tensor | None, *, smooth: bool, entropy: bool, top: bool) -> RowStatistics:
     """Row statistics of the right shapes with nothing in them yet; each a tensor of its own."""
     dtype = wide(z)
@@ -113,8 +129,11 @@ def statistics(
     """Row statistics of logits z [N, V] for ids [N, K]."""
     n, v, dtype = z.shape[0], z.shape[1], wide(z)
     out = empty_statistics(z, n, ids, smooth=smooth, entropy=entropy, top=top)
+    if not (smooth or entropy or softcap or temperature != 1.0):
+        dtype = narrow(z)
+    as_is = z.dtype == dtype and not (complement or softcap or temperature != 1.0)
     for rows in row_blocks(z):
-        y = transform(z[rows], dtype, softcap=softcap, temperature=temperature)
+        y = z[rows] if as_is else transform(z[rows], dtype, softcap=softcap, temperature=temperature)
         if top:
             torch.argmax(y, -1, out=out.top[rows])
         if smooth:
@@ -124,18 +143,21 @@ def statistics(
         if ids is not None:
             here = (ids[rows] >= 0) & (ids[rows] < v)
             inside = torch.where(here, ids[rows], 0)
-            out.logit[rows] = torch.where(here, y.gather(1, inside), 0.0)
+            out.logit[rows] = torch.where(here, y.gather(1, inside), 0.0).to(out.lse.dtype)
             if complement:
                 y.scatter_add_(1, inside, torch.where(here, -math.inf, 0.0).to(dtype))
-        log_p = torch.log_softmax(y, -1)
-        # lse = y − log p at the largest class, where log p is smallest in size; a row of −∞ has lse −∞.
-        highest = y.amax(-1)
-        empty = highest == -math.inf
-        out.lse[rows] = torch.where(empty, highest, highest - log_p.amax(-1))
+        out.lse[rows] = log_normaliser(y)[0]
         if entropy:
+            log_p = log_probabilities(y.clone() if as_is else y, out.lse[rows])
             p = torch.exp(log_p)
             out.entropy[rows] = -torch.where(p == 0.0, 0.0, p * log_p).sum(-1)
     return out
+
+
+def _silence(dy: Tensor, idle: Tensor) -> None:
+    """Exactly 0 in idle rows, whatever their logits hold; where no row is idle the CPU saves the pass."""
+    if dy.device.type != "cpu" or bool(idle.any()):
+        dy.masked_fill_(idle, 0.0)
 
 
 def gradient(
@@ -161,8 +183,11 @@ def gradient(
     0, whatever its logits hold.
     """
     dtype, v = narrow(z), z.shape[1]
+    # Where nothing has to be rounded or undone the softmax goes straight to where it belongs.
+    direct = out.dtype == z.dtype == dtype and out.data_ptr() != z.data_ptr()
+    direct &= whole and not (complement or softcap or temperature != 1.0) and g_entropy is None
     for rows in row_blocks(z):
-        y = transform(z[rows], dtype, softcap=softcap, temperature=temperature)
+        y = z[rows] if direct else transform(z[rows], dtype, softcap=softcap, temperature=temperature)
         kept = y.clone() if softcap else y
         here, inside = None, None
         if ids is not None:
@@ -180,7 +205,10 @@ def gradient(
             dy = torch.where(p == 0.0, 0.0, p * (coefficient - g_h * (log_p + h)))
         else:
             # softmax normalises once more in registers, which is both quicker and nearer than exp(y − lse)
-            dy = torch.softmax(y, -1) if whole else log_probabilities(y, lse[rows]).exp_()
+            if direct:
+                dy = torch.softmax(y, -1, out=out[rows])
+            else:
+                dy = torch.softmax(y, -1) if whole else log_probabilities(y, lse[rows]).exp_()
             dy.mul_(coefficient)
         if g_smooth is not None:
             g_w = g_smooth[rows, None].to(dtype)
@@ -192,9 +220,9 @@ def gradient(
             active |= (g_id != 0.0).any(-1, keepdim=True)
             dy.scatter_add_(1, inside, torch.where(here, g_id, 0.0))
         undo_transform(dy, kept, softcap=softcap, temperature=temperature)
-        if not (z.device.type == "cpu" and bool(active.all())):
-            dy.masked_fill_(~active, 0.0)
-        out[rows] = dy
+        _silence(dy, ~active)
+        if not direct:
+            out[rows] = dy
 
 
 def cross_entropy(
@@ -246,10 +274,18 @@ def cross_entropy(
     return got
 
 
-def _quick_kl(a: Tensor, u: Tensor) -> Tensor:
-    """Σ a·(expm1(u) − u) in float64 for |u| < 700: the plain entry without its branches. Overwrites both."""
-    grown = torch.expm1(u)
-    return grown.sub_(u).mul_(a).sum(-1)
+def _quick_kl(t: Tensor, y_t: Tensor, y_s: Tensor, shift: Tensor, *, both: bool) -> tuple[Tensor, Tensor] | None:
+    """(Σ t·φ(u), Σ t·u or 0), u = y_s − y_t − shift in float64, without the branches of `kinds`; None if needed.
+
+    An error δ that all u of a row share (float32 left it in the shift) costs δ²/2: the entries balance it.
+    """
+    u = y_s.to(torch.float64).sub_(y_t).sub_(shift[:, None])
+    low, high = torch.aminmax(u)
+    # Up to e⁴⁰ a t that float32 has lost stands for an s below e⁻⁶⁰.
+    if not bool((low > -math.inf) & (high < 40.0)):
+        return None
+    value = torch.expm1(u).sub_(u).mul_(t).sum(-1)
+    return value, u.mul_(t).sum(-1) if both else torch.zeros_like(value)
 
 
 def divergence_sums(
@@ -257,15 +293,6 @@ def divergence_sums(
 ) -> tuple[Tensor, Tensor]:
     """(Σ entries, Σ s·G) of a block of transformed logits, which it overwrites."""
     log_t, log_s = log_probabilities(y_t, lse_t), log_probabilities(y_s, lse_s)
-    if kind in ("forward_kl", "reverse_kl") and log_s.dtype == torch.float64:
-        u = log_s - log_t
-        low, high = torch.aminmax(u)
-        if bool((low > -700.0) & (high < 700.0)):
-            if kind == "forward_kl":
-                return _quick_kl(log_t.exp_(), u), torch.zeros_like(lse_s)
-            s = log_s.exp_()
-            mean = torch.linalg.vecdot(s, u)
-            return _quick_kl(s, u.neg_()), mean
     value = kinds.entries(log_t, log_s, kind=kind, beta=beta).sum(-1)
     if kind == "forward_kl":
         return value, torch.zeros_like(value)
@@ -296,12 +323,6 @@ def divergence_part(
     return value, mean
 
 
-def log_normaliser(y: Tensor) -> Tensor:
-    """Log Σ exp(y) of rows: y − log p at the largest class, where log p is smallest in size; −∞ for a row of −∞."""
-    highest = y.amax(-1)
-    return torch.where(highest == -math.inf, highest, highest - torch.log_softmax(y, -1).amax(-1))
-
-
 def divergence_statistics(
     z_t: Tensor,
     z_s: Tensor,
@@ -315,10 +336,21 @@ def divergence_statistics(
     """Value and statistics of D(teacher‖student) for rows of logits [N, V]."""
     n, dtype = z_s.shape[0], wide(z_s)
     value, lse_t, lse_s, mean = (z_s.new_empty(n, dtype=dtype) for _ in range(4))
+    quick = kind in ("forward_kl", "reverse_kl") and z_s.device.type == "cpu"
+    quick &= z_t.dtype == z_s.dtype == torch.float32 and not (softcap_t or softcap_s or temperature != 1.0)
     for rows in row_blocks(z_s):
+        if quick:
+            (lse_t[rows], t), (lse_s[rows], s) = log_normaliser(z_t[rows]), log_normaliser(z_s[rows])
+            shift = lse_s[rows] - lse_t[rows]
+            forward = kind == "forward_kl"
+            pair = (t, z_t[rows], z_s[rows], shift) if forward else (s, z_s[rows], z_t[rows], -shift)
+            sums = _quick_kl(*pair, both=not forward)
+            if sums is not None:
+                value[rows], mean[rows] = sums[0], -sums[1]
+                continue
         y_t = transform(z_t[rows], dtype, softcap=softcap_t, temperature=temperature)
         y_s = transform(z_s[rows], dtype, softcap=softcap_s, temperature=temperature)
-        lse_t[rows], lse_s[rows] = log_normaliser(y_t), log_normaliser(y_s)
+        lse_t[rows], lse_s[rows] = log_normaliser(y_t)[0], log_normaliser(y_s)[0]
         value[rows], mean[rows] = divergence_sums(y_t, y_s, lse_t[rows], lse_s[rows], kind=kind, beta=beta)
     return DivergenceStatistics(value, lse_t, lse_s, mean)
 
@@ -351,10 +383,18 @@ def divergence_gradient(
     softcap_s: float,
     temperature: float,
     accumulate: bool = False,
+    whole: bool = True,
 ) -> None:
     """d(weight·D)/dz of the student into `out`; 0 for a row of weight 0, and for one that is ∞ wherever z moves."""
     dtype = narrow(z_s)
+    direct = out.dtype == z_s.dtype == z_t.dtype == dtype and not (accumulate or softcap_t or softcap_s)
+    direct &= whole and kind == "forward_kl" and temperature == 1.0 and out.data_ptr() != z_s.data_ptr()
     for rows in row_blocks(z_s):
+        if direct:
+            dy = torch.softmax(z_s[rows], -1, out=out[rows])
+            dy.sub_(torch.softmax(z_t[rows], -1)).mul_(weight[rows, None].to(dtype))
+            _silence(dy, weight[rows, None] == 0.0)
+            continue
         y_t = transform(z_t[rows], dtype, softcap=softcap_t, temperature=temperature)
         y_s = transform(z_s[rows], dtype, softcap=softcap_s, temperature=temperature)
         kept = y_s.clone() if softcap_s else y_s
@@ -370,9 +410,7 @@ def divergence_gradient(
             dy = torch.where(s == 0.0, 0.0, s * (dy - mean))
         dy.mul_(w)
         undo_transform(dy, kept, softcap=softcap_s, temperature=temperature)
-        idle = (w == 0.0) | ~torch.isfinite(mean)
-        if not (z_s.device.type == "cpu" and not bool(idle.any())):
-            dy.masked_fill_(idle, 0.0)
+        _silence(dy, (w == 0.0) | ~torch.isfinite(mean))
         if accumulate:
             dy.add_(out[rows])
         out[rows] = dy

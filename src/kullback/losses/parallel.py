@@ -306,7 +306,7 @@ class _LinearDivergence(torch.autograd.Function):  # type: ignore[misc]
             got = divergence_statistics(z_t, z_s, group, options)
             total += torch.where(weight[part] != 0.0, got.value * weight[part], 0.0).sum()
             dz = torch.empty_like(z_s, dtype=head.x.dtype)
-            ops.kernels(z_s).divergence_gradient(z_t, z_s, got, weight[part], dz, **options)
+            ops.kernels(z_s).divergence_gradient(z_t, z_s, got, weight[part], dz, whole=False, **options)
             head.add(dz, part)
         if head.dx is not None:
             dist.all_reduce(head.dx, group=group)

@@ -275,9 +275,11 @@ def divergence_gradient(
     out: Tensor,
     *,
     accumulate: bool = False,
+    whole: bool = True,
     **options: Any,
 ) -> None:
     """d(weight·D)/dz of the student into `out`."""
+    del whole
     got = DivergenceStatistics(*(column.float().contiguous() for column in statistics))
     _run(z_t, z_s, got, normalise=False, sums=False, weight=weight, out=out, accumulate=accumulate, **options)
 
