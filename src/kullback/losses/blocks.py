@@ -47,11 +47,11 @@ def narrow(z: Tensor) -> torch.dtype:
 
 
 def row_blocks(z: Tensor) -> Iterator[slice]:
-    """Blocks of rows, half a megabyte of float32 a thread: beyond the cache every operation is a trip to memory."""
-    budget = 2**17 * torch.get_num_threads() if z.device.type == "cpu" else 2**26
+    """Blocks of rows, two megabytes of float32 a thread: near enough to stay in cache, large enough to share."""
+    budget = 2**19 * torch.get_num_threads() if z.device.type == "cpu" else 2**26
     step = max(1, budget // max(1, z.shape[1]))
     for start in range(0, z.shape[0], step):
-        yield slice(start, start + step)
+        yield slice(start, min(start + step, z.shape[0]))
 
 
 def rows_of(class_weight: Tensor | None, rows: slice) -> Tensor | None:
@@ -86,13 +86,13 @@ def log_probabilities(y: Tensor, lse: Tensor) -> Tensor:
     return y.sub_(high).sub_((lse - high).to(y.dtype))
 
 
-def log_normaliser(y: Tensor) -> tuple[Tensor, Tensor]:
+def log_normaliser(y: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """(log Σ exp(y) in the dtype of sums, softmax(y)) of rows; −∞ for a row of −∞.
 
     log Σ exp(y) = highest − log p, p the largest probability. Where that is nearly 1 its logarithm is taken from what
     the others have, so that a sure row keeps its digits and float32 terms are enough.
     """
-    highest, p = y.amax(-1).to(wide(y)), torch.softmax(y, -1)
+    highest, p = y.amax(-1).to(wide(y)), torch.softmax(y, -1, out=out)
     most = p.amax(-1)
     lse = torch.where(highest == -math.inf, highest, highest - torch.log(most.to(highest.dtype)))
     sure = most > 0.5
@@ -274,18 +274,31 @@ def cross_entropy(
     return got
 
 
-def _quick_kl(t: Tensor, y_t: Tensor, y_s: Tensor, shift: Tensor, *, both: bool) -> tuple[Tensor, Tensor] | None:
-    """(Σ t·φ(u), Σ t·u or 0), u = y_s − y_t − shift in float64, without the branches of `kinds`; None if needed.
+class _QuickKL:
+    """KL(a‖b) = Σ p·φ(u), u = b − a − shift in float64, for float32 logits and without the branches of `kinds`.
 
-    An error δ that all u of a row share (float32 left it in the shift) costs δ²/2: the entries balance it.
+    An error δ that all u of a row share (float32 left it in the shift) costs δ²/2: the entries balance it. The buffers
+    are kept from block to block: fresh memory costs more than the arithmetic.
     """
-    u = y_s.to(torch.float64).sub_(y_t).sub_(shift[:, None])
-    low, high = torch.aminmax(u)
-    # Up to e⁴⁰ a t that float32 has lost stands for an s below e⁻⁶⁰.
-    if not bool((low > -math.inf) & (high < 40.0)):
-        return None
-    value = torch.expm1(u).sub_(u).mul_(t).sum(-1)
-    return value, u.mul_(t).sum(-1) if both else torch.zeros_like(value)
+
+    def __init__(self, z: Tensor) -> None:
+        rows = next(row_blocks(z), slice(0, 0))
+        shape = (rows.stop, z.shape[1])
+        self.p, self.q = z.new_empty(shape), z.new_empty(shape)
+        self.u, self.grown = z.new_empty(shape, dtype=torch.float64), z.new_empty(shape, dtype=torch.float64)
+
+    def __call__(self, a: Tensor, b: Tensor, *, mean: bool) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+        """(Σ p·φ(u), Σ p·u if wanted or 0, lse of a, lse of b); None where the branches are needed."""
+        n = a.shape[0]
+        lse_a, p = log_normaliser(a, self.p[:n])
+        lse_b, _ = log_normaliser(b, self.q[:n])
+        u = self.u[:n].copy_(b).sub_(a).sub_((lse_b - lse_a)[:, None])
+        low, high = torch.aminmax(u)
+        # Up to e⁴⁰ a p that float32 has lost stands for a q below e⁻⁶⁰.
+        if not bool((low > -math.inf) & (high < 40.0)):
+            return None
+        value = torch.expm1(u, out=self.grown[:n]).sub_(u).mul_(p).sum(-1)
+        return value, u.mul_(p).sum(-1) if mean else torch.zeros_like(value), lse_a, lse_b
 
 
 def divergence_sums(
@@ -336,18 +349,15 @@ def divergence_statistics(
     """Value and statistics of D(teacher‖student) for rows of logits [N, V]."""
     n, dtype = z_s.shape[0], wide(z_s)
     value, lse_t, lse_s, mean = (z_s.new_empty(n, dtype=dtype) for _ in range(4))
-    quick = kind in ("forward_kl", "reverse_kl") and z_s.device.type == "cpu"
-    quick &= z_t.dtype == z_s.dtype == torch.float32 and not (softcap_t or softcap_s or temperature != 1.0)
+    forward, plain = kind == "forward_kl", not (softcap_t or softcap_s or temperature != 1.0)
+    plain &= z_t.dtype == z_s.dtype == torch.float32 and z_s.device.type == "cpu"
+    quick = _QuickKL(z_s) if plain and kind in ("forward_kl", "reverse_kl") else None
     for rows in row_blocks(z_s):
-        if quick:
-            (lse_t[rows], t), (lse_s[rows], s) = log_normaliser(z_t[rows]), log_normaliser(z_s[rows])
-            shift = lse_s[rows] - lse_t[rows]
-            forward = kind == "forward_kl"
-            pair = (t, z_t[rows], z_s[rows], shift) if forward else (s, z_s[rows], z_t[rows], -shift)
-            sums = _quick_kl(*pair, both=not forward)
-            if sums is not None:
-                value[rows], mean[rows] = sums[0], -sums[1]
-                continue
+        a, b = (z_t[rows], z_s[rows]) if forward else (z_s[rows], z_t[rows])
+        if quick is not None and (got := quick(a, b, mean=not forward)) is not None:
+            value[rows], mean[rows] = got[0], -got[1]
+            lse_t[rows], lse_s[rows] = got[2:] if forward else got[:1:-1]
+            continue
         y_t = transform(z_t[rows], dtype, softcap=softcap_t, temperature=temperature)
         y_s = transform(z_s[rows], dtype, softcap=softcap_s, temperature=temperature)
         lse_t[rows], lse_s[rows] = log_normaliser(y_t)[0], log_normaliser(y_s)[0]
