@@ -61,6 +61,12 @@ def expm1(u: Array, *, xp: Namespace) -> Array:
     return xp.where(near, small + small * small * _horner(_EXPM1, small), xp.expm1(u))
 
 
+def normal_kl_log(mean_p: Array, log_std_p: Array, mean_q: Array, log_std_q: Array, *, xp: Namespace) -> Array:
+    """KL(N(μ₁,σ₁²)‖N(μ₂,σ₂²)) = ½[((μ₁−μ₂)/σ₂)² + φ(2·log(σ₁/σ₂))], from the logarithms of σ; both terms ≥ 0."""
+    d = (mean_p - mean_q) * xp.exp(-log_std_q)
+    return 0.5 * (d * d + phi(2.0 * (log_std_p - log_std_q), xp=xp))
+
+
 def skew(t: Array, *, xp: Namespace) -> Array:
     """g(t) = ½[(1+t)log1p(t) + (1−t)log1p(−t)] = Σ t²ᵏ/(2k(2k−1)) for |t| < SKEW_RADIUS: the term of Jensen–Shannon."""
     del xp
