@@ -72,3 +72,14 @@ def log_sum_exp(a: Array, *, xp: Namespace) -> Array:
     top = xp.max(a, axis=-1, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
     return top + xp.log(xp.sum(xp.exp(a - top), axis=-1, keepdims=True))
+
+
+def root(x: Array, *, xp: Namespace) -> Array:
+    """√x with derivative 0 at 0, where a distance has none: the symmetric choice, and never NaN."""
+    none = x == 0
+    return xp.where(none, xp.zeros_like(x), xp.sqrt(xp.where(none, xp.ones_like(x), x)))
+
+
+def at_most_one(x: Array, *, xp: Namespace) -> Array:
+    """1 + a rounding error is 1."""
+    return xp.where(x > 1.0, xp.ones_like(x), x)
