@@ -1,0 +1,11 @@
+"""Judging models: the loss split into its parts, two models side by side, language models and generators.
+
+Predictions and labels become an `Evaluation`; logits or traces of two language models a `ModelComparison`; real and
+generated samples a `GeneratorEvaluation`.
+"""
+
+from kullback.evaluation._evaluate import evaluate
+from kullback.evaluation._recalibrate import recalibrate
+from kullback.evaluation._scores import log_loss
+
+__all__ = ["evaluate", "log_loss", "recalibrate"]
