@@ -122,9 +122,13 @@ def shop(n: int = 4000, seed: int = 0) -> Comparison:
         numeric("weight", weight, weight_after),
         numeric("items", rng.poisson(3, n), rng.poisson(4, n)),
         numeric("ordered_on", day, day + 86_400 * 120, kind="datetime", label=date),
-        categorical("country", {"DE": 1800, "FR": 1200, "IT": 700, "UK": 300}, {"DE": 1500, "FR": 1100, "IT": 720, "UA": 680}),
+        categorical(
+            "country", {"DE": 1800, "FR": 1200, "IT": 700, "UK": 300}, {"DE": 1500, "FR": 1100, "IT": 720, "UA": 680}
+        ),
         categorical("newsletter", {"true": 1200, "false": 2800}, {"true": 1320, "false": 2680}, kind="boolean"),
-        categorical("channel", {"web": 2000, "app": 1500, "": 100, None: 400}, {"web": 1995, "app": 1510, "": 98, None: 397}),
+        categorical(
+            "channel", {"web": 2000, "app": 1500, "": 100, None: 400}, {"web": 1995, "app": 1510, "": 98, None: 397}
+        ),
         only_in_reference=("fax",),
         only_in_current=("tiktok", "coupon"),
         skipped=(Skipped("comment", "missing throughout on both sides"),),

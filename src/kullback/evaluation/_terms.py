@@ -65,7 +65,7 @@ def split(
     cross_entropy = estimate_of(float(loss.mean()), loss, clusters=clusters, level=level, method=how)
     surprise, correction, second = _uncertainty(truth, K, clusters)
     uncertainty = estimate_of(
-        float(surprise.mean()) + correction,
+        min(float(surprise.mean()) + correction, math.log(K)),
         surprise,
         clusters=clusters,
         level=level,

@@ -194,9 +194,7 @@ def _checked_mass(values: NDArray[Any], what: str, *, normalise: bool) -> NDArra
         hint = "kb.LogProbs(...)" if highest <= 0.0 else "kb.Logits(...)"
         looks = "log-probabilities" if highest <= 0.0 else "logits"
         negative: NDArray[np.bool_] = np.any(mass < 0, axis=1)
-        _refuse_rows(
-            negative, values, f"has a negative probability; these look like {looks}: pass {hint}"
-        )
+        _refuse_rows(negative, values, f"has a negative probability; these look like {looks}: pass {hint}")
     slack = max(ROW_SUM_TOLERANCE, values.shape[1] * _epsilon(values))
     off = np.abs(total - 1.0) > slack
     if not off.any():

@@ -29,7 +29,10 @@ def split_bar(
     left = min(length, round(length * fewer / total))
     if step == 2 and left % 2 and left < length:
         left += 1 if left + 1 <= length else -1  # a change of colour falls between characters
-    bar: list[tuple[str, Part]] = [(_run(left, less_sign, half), "fewer"), (_run(length - left, more_sign, half), "more")]
+    bar: list[tuple[str, Part]] = [
+        (_run(left, less_sign, half), "fewer"),
+        (_run(length - left, more_sign, half), "more"),
+    ]
     if over:
         bar.append((">" if ascii_only else "▸", "over"))
     return [part for part in bar if part[0]]

@@ -43,7 +43,11 @@ def moments(low: float, high: float, *, most: int = 5) -> list[tuple[float, str]
     months = next((m for m, _ in _MONTHS if m * 30 * DAY >= raw), None)
     if months is None:
         years = numbers(start.year, stop.year + 1, most=most)
-        found = [(datetime(int(y), 1, 1, tzinfo=UTC).timestamp(), f"{int(y)}") for y, _ in years if 1 <= y <= 9999 and y == int(y)]
+        found = [
+            (datetime(int(y), 1, 1, tzinfo=UTC).timestamp(), f"{int(y)}")
+            for y, _ in years
+            if 1 <= y <= 9999 and y == int(y)
+        ]
         return [tick for tick in found if low <= tick[0] <= high]
     found = []
     month = datetime(start.year, 1, 1, tzinfo=UTC)

@@ -99,7 +99,10 @@ def _ends(column: Column, cell: Cell, place: float, gap: float) -> tuple[float, 
 def _trim(spans: list[_Span]) -> tuple[float, float, int, int]:
     """Leave out thin tails, but only where the axis becomes much shorter by it."""
     first, last = 0, len(spans) - 1
-    while first < last and max(sum(s.reference for s in spans[: first + 1]), sum(s.current for s in spans[: first + 1])) <= TAIL:
+    while (
+        first < last
+        and max(sum(s.reference for s in spans[: first + 1]), sum(s.current for s in spans[: first + 1])) <= TAIL
+    ):
         first += 1
     while last > first and max(sum(s.reference for s in spans[last:]), sum(s.current for s in spans[last:])) <= TAIL:
         last -= 1

@@ -60,7 +60,10 @@ def sparkline(column: Column) -> dict[str, str]:
     drawn = _profile_of(column)
     if drawn is not None:
         width = (drawn.high - drawn.low) or 1.0
-        places = [(round(WIDTH * (b.low - drawn.low) / width), round(WIDTH * (b.high - drawn.low) / width)) for b in drawn.bars]
+        places = [
+            (round(WIDTH * (b.low - drawn.low) / width), round(WIDTH * (b.high - drawn.low) / width))
+            for b in drawn.bars
+        ]
         heights = [(b.reference, b.current) for b in drawn.bars]
     else:
         found = rows(column)
@@ -70,7 +73,10 @@ def sparkline(column: Column) -> dict[str, str]:
     top = max((max(pair) for pair in heights), default=0.0) or 1.0
     paths = []
     for side in (0, 1):
-        bars = [(left, right, HEIGHT - round((HEIGHT - 3) * pair[side] / top)) for (left, right), pair in zip(places, heights, strict=True)]
+        bars = [
+            (left, right, HEIGHT - round((HEIGHT - 3) * pair[side] / top))
+            for (left, right), pair in zip(places, heights, strict=True)
+        ]
         paths.append(_outline([b for b in bars if b[1] > b[0]], HEIGHT))
     return {"reference": paths[0], "current": paths[1]}
 
@@ -102,7 +108,9 @@ def _apart(marks: list[tuple[int, str]]) -> list[tuple[int, str, str]]:
     free = -math.inf
     for x, text in marks:
         half = 3.2 * len(text)
-        start, anchor = (x, "start") if x - half < 0 else (x - 2 * half, "end") if x + half > WIDTH else (x - half, "middle")
+        start, anchor = (
+            (x, "start") if x - half < 0 else (x - 2 * half, "end") if x + half > WIDTH else (x - half, "middle")
+        )
         if start >= free:
             kept.append((x, text, anchor))
             free = start + 2 * half + 8
@@ -115,4 +123,7 @@ def categories(column: Column) -> list[dict[str, Any]]:
     top = max((max(row.reference, row.current) for row in found), default=0.0) or 1.0
     if _profile_of(column) is not None:
         top = max(top, 0.5)  # beside an axis, a few missing values must not look like many
-    return [{"label": row.label, "r": round(290 * row.reference / top), "c": round(290 * row.current / top)} for row in found]
+    return [
+        {"label": row.label, "r": round(290 * row.reference / top), "c": round(290 * row.current / top)}
+        for row in found
+    ]

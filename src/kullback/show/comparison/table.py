@@ -13,7 +13,14 @@ from kullback.show import text as words
 from kullback.show.bars import split_bar
 from kullback.show.comparison.words import in_words, sides, top_is
 
-STYLES = {"fewer": "#3a8fd9", "more": "#e07b1a", "over": "#e07b1a", "flag": "bold #e07b1a", "quiet": "dim", "name": "bold"}
+STYLES = {
+    "fewer": "#3a8fd9",
+    "more": "#e07b1a",
+    "over": "#e07b1a",
+    "flag": "bold #e07b1a",
+    "quiet": "dim",
+    "name": "bold",
+}
 WIDE = 118  # from here on everything about a column fits on one line
 
 
@@ -29,7 +36,10 @@ def flags(column: Column) -> list[str]:
         found.append(f"∞ {words.percent(column.vanished_mass)} vanished")
     if column.new_mass > 0:
         found.append(f"{words.percent(column.new_mass)} new")
-    r, c = column.missing.reference / max(1, column.rows.reference), column.missing.current / max(1, column.rows.current)
+    r, c = (
+        column.missing.reference / max(1, column.rows.reference),
+        column.missing.current / max(1, column.rows.current),
+    )
     if (r or c) and not top_is(column, "missing"):
         before, after = words.percents(r, c)
         found.append(f"missing {before}" if before == after else f"missing {before} → {after}")
@@ -46,7 +56,9 @@ class ComparisonTable:
         """Lines no wider than the console."""
         width = max(40, options.max_width)
         ascii_only = options.ascii_only
-        drawing = _Drawing(self.result, width, colour=console.color_system is not None and not console.no_color, ascii_only=ascii_only)
+        drawing = _Drawing(
+            self.result, width, colour=console.color_system is not None and not console.no_color, ascii_only=ascii_only
+        )
         for line in drawing.lines(self.top, self.written):
             line.no_wrap, line.overflow = True, "crop"
             if ascii_only:
@@ -74,7 +86,9 @@ class _Drawing:
         left = len(result.columns) - len(shown)
         if left:
             most = words.number(result.columns[len(shown)].kl)
-            lines.append(Text(f" … {words.plural(left, 'more column')}, KL {most} {result.unit} or less", STYLES["quiet"]))
+            lines.append(
+                Text(f" … {words.plural(left, 'more column')}, KL {most} {result.unit} or less", STYLES["quiet"])
+            )
         if shown:
             lines += [Text(), *self._legend(shown)]
         for block in (self._schema(), self._written(written)):
@@ -121,7 +135,9 @@ class _Drawing:
         line.append(f"  {words.fixed(column.d_eq, decimals=2):>5}  ", "" if moved else STYLES["quiet"])
         fewer, more = sides(column)
         part = column.d_eq / max(fewer + more, 1e-300)
-        bar = split_bar(fewer * part, more * part, full=self.end, width=self.bar, colour=self.colour, ascii_only=self.ascii_only)
+        bar = split_bar(
+            fewer * part, more * part, full=self.end, width=self.bar, colour=self.colour, ascii_only=self.ascii_only
+        )
         for signs, role in bar:
             line.append(signs, STYLES[role])
         if self.wide:

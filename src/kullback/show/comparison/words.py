@@ -10,7 +10,14 @@ from kullback.result.comparison import Cell, Column
 from kullback.show.text import percents, trimmed, visible
 
 _ENDS = re.compile(r"[\[(](.+), (.+)[\])]", re.DOTALL)
-_STATES = {"missing": "missing", "nan": "NaN", "inf": "+∞", "-inf": "−∞", "empty": "empty text", "other": "other values"}
+_STATES = {
+    "missing": "missing",
+    "nan": "NaN",
+    "inf": "+∞",
+    "-inf": "−∞",
+    "empty": "empty text",
+    "other": "other values",
+}
 
 
 def is_state(cell: Cell) -> bool:

@@ -59,7 +59,9 @@ def inert_json(data: Any) -> Markup:
 @cache
 def environment() -> Environment:
     """Jinja with autoescape, strict names and the filters that every report uses."""
-    jinja = Environment(loader=_Loader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    jinja = Environment(
+        loader=_Loader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     jinja.filters |= {
         "visible": text.visible,
         "name": text.name,
@@ -72,21 +74,27 @@ def environment() -> Environment:
     return jinja
 
 
-def render(template: str, /, *, data: Mapping[str, Any] | str, command: str | None, when: datetime | None, **values: Any) -> str:
+def render(
+    template: str, /, *, data: Mapping[str, Any] | str, command: str | None, when: datetime | None, **values: Any
+) -> str:
     """Fill a template that extends `report/base.html`; `data` is embedded as inert JSON."""
     style, script = _read("report/report.css"), _read("report/report.js")
     icon = base64.b64encode(_ICON.encode()).decode()
-    return environment().get_template(template).render(
-        style=Markup(style),  # noqa: S704  a file of this package
-        script=Markup(script),  # noqa: S704  a file of this package
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        icon=f"data:image/svg+xml;base64,{icon}",
-        data=inert_json(data),
-        command=command,
-        when=when or datetime.now(UTC),
-        version=kullback.__version__,
-        **values,
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            style=Markup(style),  # noqa: S704  a file of this package
+            script=Markup(script),  # noqa: S704  a file of this package
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+            icon=f"data:image/svg+xml;base64,{icon}",
+            data=inert_json(data),
+            command=command,
+            when=when or datetime.now(UTC),
+            version=kullback.__version__,
+            **values,
+        )
     )
 
 
