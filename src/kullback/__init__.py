@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kullback.result.comparison import Comparison as Comparison
     from kullback.result.estimate import Estimate as Estimate
     from kullback.result.explanation import Explanation as Explanation
+    from kullback.tables.compare import compare as compare
     from kullback.verbs import cross_entropy as cross_entropy
     from kullback.verbs import entropy as entropy
     from kullback.verbs import explain as explain
@@ -58,6 +59,7 @@ _PUBLIC = {
     "total_variation": "measures.total_variation",
     "hellinger_distance": "measures.hellinger_distance",
     "chi2_divergence": "measures.chi2_divergence",
+    "compare": "tables.compare",
     "Estimate": "result.estimate",
     "Explanation": "result.explanation",
     "Comparison": "result.comparison",

@@ -1,0 +1,120 @@
+"""From the counts of a column's cells to its numbers. Pure numpy: no engine, no table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kullback._door import Base, log_base
+from kullback.forms import Counts
+from kullback.measures.cross_entropy import cross_entropy
+from kullback.measures.entropy import entropy
+from kullback.measures.explain import explain_arrays
+from kullback.measures.hellinger_distance import hellinger_distance
+from kullback.measures.jeffreys_divergence import jeffreys_divergence
+from kullback.measures.js_divergence import js_divergence
+from kullback.measures.kl_divergence import kl_divergence
+from kullback.measures.total_variation import total_variation
+from kullback.result.comparison import Cell, Column, ColumnKind, Sides
+from kullback.tables.cells import Counted
+from kullback.tables.counts import Kind
+
+_KINDS: dict[Kind, ColumnKind] = {
+    "numeric": "numeric",
+    "boolean": "boolean",
+    "categorical": "categorical",
+    "datetime": "datetime",
+    "time": "datetime",
+}
+
+
+def column(
+    name: str,
+    kind: Kind,
+    cells: Sequence[Counted],
+    *,
+    base: Base = None,
+    edges: Sequence[float] = (),
+    ends: tuple[float | None, float | None] = (None, None),
+) -> Column:
+    """All numbers of one column.
+
+    With K cells and n_eff = nm/(n+m), two samples of one law have on average KL (K−1)/(2n_eff), PSI (K−1)/n_eff and JS
+    (K−1)/(8n_eff): half, once and an eighth of a χ² with K−1 degrees of freedom over n_eff. That much is taken off the
+    smoothed values, and what is then below 0 is 0.
+    """
+    r = np.array([cell.reference for cell in cells], np.int64)
+    c = np.array([cell.current for cell in cells], np.int64)
+    n, m = int(r.sum()), int(c.sum())
+    raw = Counts(r), Counts(c)
+    smooth = Counts(r, smoothing="jeffreys"), Counts(c, smoothing="jeffreys")
+    unit = log_base(base)
+    chance = (len(cells) - 1) * (1 / n + 1 / m) / unit
+
+    kl_smoothed = float(kl_divergence(*smooth, base=base))
+    kl = max(0.0, kl_smoothed - chance / 2)
+    contributions = explain_arrays(*smooth, base=base).contributions
+    missing = next((cell for cell in cells if cell.kind == "missing"), None)
+    ordered = [cell for cell in cells if cell.low is not None]
+    distances = _distances(ordered) if ordered else None
+    return Column(
+        name=name,
+        kind=_KINDS[kind],
+        rows=Sides(n, m),
+        missing=Sides(missing.reference, missing.current) if missing else Sides(0, 0),
+        kl=kl,
+        kl_reverse=max(0.0, float(kl_divergence(smooth[1], smooth[0], base=base)) - chance / 2),
+        js=max(0.0, float(js_divergence(*smooth, base=base)) - chance / 8),
+        psi=max(0.0, float(jeffreys_divergence(*smooth, base=base)) - chance),
+        kl_smoothed=kl_smoothed,
+        kl_raw=float(kl_divergence(*raw, base=base)),
+        kl_reverse_raw=float(kl_divergence(raw[1], raw[0], base=base)),
+        entropy_reference=float(entropy(raw[0], base=base)),
+        entropy_current=float(entropy(raw[1], base=base)),
+        cross_entropy=float(cross_entropy(*raw, base=base)),
+        hellinger=float(hellinger_distance(*raw)),
+        total_variation=float(total_variation(*raw)),
+        ks=distances and distances[0],
+        wasserstein=distances and distances[1],
+        vanished_mass=int(r[c == 0].sum()) / n,
+        new_mass=int(c[r == 0].sum()) / m,
+        d_eq=math.sqrt(2 * kl * unit),
+        cells=tuple(
+            Cell(
+                kind=cell.kind,
+                label=cell.label,
+                low=cell.low if cell.kind == "bin" else None,
+                high=cell.high if cell.kind == "bin" else None,
+                reference=cell.reference,
+                current=cell.current,
+                contribution=float(part),
+            )
+            for cell, part in zip(cells, contributions, strict=True)
+        ),
+        edges=tuple(edges),
+        min=ends[0],
+        max=ends[1],
+    )
+
+
+def _distances(ordered: Sequence[Counted]) -> tuple[float, float] | None:
+    """Kolmogorov–Smirnov max|F−G| and W₁ = ∫|F−G| of the finite values, both F and G linear within bins."""
+    r = np.array([cell.reference for cell in ordered], float)
+    c = np.array([cell.current for cell in ordered], float)
+    if not r.sum() or not c.sum():
+        return None
+    after = np.cumsum(r) / r.sum() - np.cumsum(c) / c.sum()
+    after[-1] = 0.0
+    before = np.concatenate([[0.0], after[:-1]])
+    origin: Any = ordered[0].low  # differences first: times are large numbers
+    low = np.array([float((cell.low or 0) - origin) for cell in ordered])
+    high = np.array([float((cell.high or 0) - origin) for cell in ordered])
+    gaps = np.abs(before[1:]) * np.maximum(low[1:] - high[:-1], 0.0)
+    same = before * after >= 0
+    size = np.abs(before) + np.abs(after)
+    crossing = (before**2 + after**2) / np.where(size > 0, 2 * size, 1.0)
+    within = np.where(same, size / 2, crossing) * (high - low)
+    return float(np.abs(after).max()), float(gaps.sum() + within.sum())
