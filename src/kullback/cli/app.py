@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kullback.cli import compare
+from kullback.cli import compare, evaluate
 
 app = typer.Typer(
     name="kullback",
@@ -39,6 +39,7 @@ def options(
 
 
 app.command("compare")(compare.compare)
+app.command("evaluate")(evaluate.evaluate)
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ generated samples a `GeneratorEvaluation`.
 """
 
 from kullback.evaluation._evaluate import evaluate
+from kullback.evaluation._files import evaluate_table, log_loss_of_table
 from kullback.evaluation._recalibrate import recalibrate
 from kullback.evaluation._scores import log_loss
 
-__all__ = ["evaluate", "log_loss", "recalibrate"]
+__all__ = ["evaluate", "evaluate_table", "log_loss", "log_loss_of_table", "recalibrate"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kullback.errors import InvalidInput
 from kullback.evaluation._classifier import evaluate_classifier
@@ -28,55 +29,56 @@ def evaluate(
     random_state: int = 0,
 ) -> Evaluation:
     """Split the loss of predictions into what nobody can remove, what recalibration removes, and what a better model
-    must.
+        must.
 
-    cross-entropy = uncertainty H(Y) − resolution I(Y; prediction) + reliability KL(calibrated‖prediction), in nats.
+        cross-entropy = uncertainty H(Y) − resolution I(Y; prediction) + reliability KL(calibrated‖prediction), in nats.
 
-    Parameters
-    ----------
-    y : labels (n,), or (n, K) probabilities of each class; for a regressor numbers (n,)
-    predictions
-        Classifier: array or frame (n, K) of probabilities, `kb.Logits` or `kb.LogProbs` of one, or (n,), the
-        probability of class 1.
-    versus
-        Another model's predictions of the same rows, to compare with in pairs.
-    classes
-        Names of the columns, in their order. Default: the frame's column names, else 0 … K−1. Labels are matched to
-        them as text; their order is never taken from sorting the labels.
-    clusters : (n,), optional
-        Rows with the same value are not independent (one user, one day): all intervals then count clusters.
-    slices : mapping of names to columns (n,), optional
-        Where to look for rows that fare worse than the rest.
-    normalise
-        Divide rows by their sum instead of refusing rows that do not sum to 1.
-    folds, level, random_state
-        Of the cross-fitting; of the intervals; the same seed gives the same bits.
+        Parameters
+        ----------
+        y : labels (n,), or (n, K) probabilities of each class; for a regressor numbers (n,)
+        predictions
+            Classifier: array or frame (n, K) of probabilities, `kb.Logits` or `kb.LogProbs` of one, or (n,), the
+            probability of class 1.
+        versus
+            Another model's predictions of the same rows, to compare with in pairs.
+        classes
+            Names of the columns, in their order. Default: the frame's column names, else 0 … K−1. Labels are matched to
+            them as text; their order is never taken from sorting the labels.
+        clusters : (n,), optional
+            Rows with the same value are not independent (one user, one day): all intervals then count clusters.
+        slices : mapping of names to columns (n,), optional
+            Where to look for rows that fare worse than the rest.
+        normalise
+            Divide rows by their sum instead of refusing rows that do not sum to 1.
+        folds, level, random_state
+            Of the cross-fitting; of the intervals; the same seed gives the same bits.
 
-    Returns
-    -------
-    Evaluation
+        Returns
+        -------
+        Evaluation
 
-    Raises
-    ------
-    InvalidInput, InvalidDistribution, InvalidForm
-        Rows that are no distributions, labels that are no class, lengths that differ; with the first row concerned.
+        Raises
+        ------
+        InvalidInput, InvalidDistribution, InvalidForm
+            Rows that are no distributions, labels that are no class, lengths that differ; with the first row concerned.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> p = rng.dirichlet(np.ones(3), size=500)
-    >>> y = (np.cumsum(p, axis=1) < rng.random(500)[:, None]).sum(axis=1)
-    >>> e = evaluate(y, p)
-    >>> abs(e.uncertainty.value - e.resolution.value + e.reliability.value - e.cross_entropy.value) < 1e-12
-    True
+        Examples
+        --------
+        >>> import numpy as np
+    from numpy.typing import NDArray
+        >>> rng = np.random.default_rng(0)
+        >>> p = rng.dirichlet(np.ones(3), size=500)
+        >>> y = (np.cumsum(p, axis=1) < rng.random(500)[:, None]).sum(axis=1)
+        >>> e = evaluate(y, p)
+        >>> abs(e.uncertainty.value - e.resolution.value + e.reliability.value - e.cross_entropy.value) < 1e-12
+        True
     """
     if folds < 2:
         raise InvalidInput(f"folds={folds}; cross-fitting needs at least 2")
     read = read_predictions(predictions, classes=classes, normalise=normalise)
     n = read.values.shape[0]
     truth = read_truth(y, read.classes, n)
-    groups = None if clusters is None else codes_of(clusters, n, "clusters")[0]
+    groups = None if clusters is None else _in_order_of_appearance(codes_of(clusters, n, "clusters")[0])
     if groups is not None and int(groups.max()) + 1 < folds:
         raise InvalidInput(
             f"{int(groups.max()) + 1} clusters for {folds} folds; expected at least as many clusters as folds (see "
@@ -96,6 +98,14 @@ def evaluate(
         level=level,
         random_state=random_state,
     )
+
+
+def _in_order_of_appearance(codes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Clusters numbered as the rows bring them: how they are called must not decide which fold they fall into."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    number = np.empty(first.size, dtype=np.intp)
+    number[np.argsort(first)] = np.arange(first.size)
+    return number[inverse.reshape(-1)]
 
 
 def _same_order(other: Predictions, classes: tuple[str, ...]) -> Predictions:

@@ -50,6 +50,14 @@ class Truth:
         return int((self.codes if self.codes is not None else self.soft).shape[0])  # type: ignore[union-attr]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """A column of labels as numbers 0 … G−1 and what they stand for."""
+
+    codes: NDArray[np.intp]
+    levels: list[str]
+
+
 def read_predictions(
     given: Any, /, *, classes: Sequence[Any] | None = None, pattern: str | None = None, normalise: bool = False
 ) -> Predictions:
@@ -81,6 +89,10 @@ def read_predictions(
 
 def read_truth(given: Any, /, classes: tuple[str, ...], n: int) -> Truth:
     """Labels (n,), matched to the class names as text; or (n, K) probabilities of each class."""
+    if isinstance(given, Coded):
+        if given.codes.size != n:
+            raise InvalidInput(f"{given.codes.size} rows of truth and {n} rows of predictions; expected the same rows")
+        return Truth(class_numbers(given.levels, given.codes, classes)[given.codes], None)
     values = _plain_array(given)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -99,15 +111,18 @@ def read_truth(given: Any, /, classes: tuple[str, ...], n: int) -> Truth:
             _unknown_class(str(values[wrong][0]), int(np.argmax(wrong)), classes)
         return Truth(values.astype(np.intp), None)
     levels, inverse = _levels(values)
+    return Truth(class_numbers(levels, inverse, classes)[inverse], None)
+
+
+def class_numbers(levels: list[str], codes: NDArray[np.intp], classes: tuple[str, ...]) -> NDArray[np.intp]:
+    """The class of each level of the labels."""
     where = {name: k for k, name in enumerate(classes)}
-    code = np.empty(len(levels), dtype=np.intp)
+    out = np.zeros(len(levels), dtype=np.intp)
     for j, level in enumerate(levels):
-        found = where.get(level)
-        if found is None:
-            _unknown_class(level, int(np.argmax(inverse == j)), classes)
-        else:
-            code[j] = found
-    return Truth(code[inverse], None)
+        if level not in where:
+            _unknown_class(level, int(np.argmax(codes == j)), classes)
+        out[j] = where[level]
+    return out
 
 
 def match_columns(names: Sequence[str], pattern: str) -> list[tuple[str, str]]:
@@ -128,6 +143,8 @@ def match_columns(names: Sequence[str], pattern: str) -> list[tuple[str, str]]:
 
 def codes_of(given: Any, n: int, what: str) -> tuple[NDArray[np.intp], list[str]]:
     """Numbers 0 … G−1 for the values of a column of clusters or slices, and the values as text."""
+    if isinstance(given, Coded):
+        return given.codes, given.levels
     values = _plain_array(given)
     if values.shape != (n,):
         raise InvalidInput(f"{what} has shape {values.shape}; expected ({n},), one value per row")

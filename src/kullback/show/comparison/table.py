@@ -62,7 +62,7 @@ class ComparisonTable:
         for line in drawing.lines(self.top, self.written):
             line.no_wrap, line.overflow = True, "crop"
             if ascii_only:
-                line = _to_ascii(line)  # noqa: PLW2901  the same line, for a poorer terminal
+                line = _to_ascii(line)
             yield line
 
 

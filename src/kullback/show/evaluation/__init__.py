@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#
+from kullback.show.evaluation.html import fragment, page
 from kullback.show.evaluation.plot import plot
 from kullback.show.evaluation.table import terminal
 

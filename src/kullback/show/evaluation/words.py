@@ -22,7 +22,9 @@ def interval(e: Estimate, *, decimals: int = 4) -> str:
 
 def fixed(value: float, decimals: int = 4) -> str:
     """A number with a fixed number of decimals; ∞ and – as signs."""
-    return f"{value:.{decimals}f}".replace("-", "−") if math.isfinite(value) else number(value)
+    if not math.isfinite(value):
+        return number(value)
+    return f"{value if abs(value) >= 0.5 * 10.0**-decimals else 0.0:.{decimals}f}".replace("-", "−")
 
 
 def signed(value: float, decimals: int = 4) -> str:
