@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import kullback as kb
-from kullback.facts import FACTS
+from measured import LABELS, measure_of
 
-PAIRS = sorted({facts.name for facts in FACTS.values()})
 P = np.array([[0.2, 0.3, 0.5, 0.0], [0.25, 0.25, 0.25, 0.25]])
 Q = np.array([[0.1, 0.3, 0.55, 0.05], [0.25 + 1e-9, 0.25, 0.25 - 1e-9, 0.25]])
 
@@ -20,10 +19,10 @@ def to(xp: Any, x: np.ndarray[Any, Any], dtype: str = "float64") -> Any:
     return xp.asarray(x.tolist(), dtype=getattr(xp, dtype))
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", LABELS)
 @pytest.mark.parametrize("form", [kb.Probs, kb.Logits, kb.Counts])
 def test_same_number(xp: Any, name: str, form: Any) -> None:
-    measure = getattr(kb, name)
+    measure = measure_of(name)
     got = measure(form(to(xp, P)), form(to(xp, Q)))
     np.testing.assert_allclose(np.asarray(got), measure(form(P), form(Q)), rtol=1e-14)
 
@@ -34,9 +33,9 @@ def test_entropy_and_explain(xp: Any) -> None:
     assert told.value == pytest.approx(kb.kl_divergence(P[0], Q[0]), rel=1e-15)
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", LABELS)
 def test_float32_comes_back_as_float32(xp: Any, name: str) -> None:
-    got = getattr(kb, name)(to(xp, P, "float32"), to(xp, Q, "float32"))
+    got = measure_of(name)(to(xp, P, "float32"), to(xp, Q, "float32"))
     assert got.dtype == xp.float32
 
 
@@ -72,11 +71,11 @@ def numeric_gradient(f: Any, x: np.ndarray[Any, Any], step: float = 1e-6) -> np.
     return grad
 
 
-@pytest.mark.parametrize(("name", "side", "form"), list(itertools.product(PAIRS, (0, 1), (kb.Probs, kb.Logits))))
+@pytest.mark.parametrize(("name", "side", "form"), list(itertools.product(LABELS, (0, 1), (kb.Probs, kb.Logits))))
 def test_torch_gradient_equals_finite_differences(name: str, side: int, form: Any) -> None:
     import torch
 
-    measure = getattr(kb, name)
+    measure = measure_of(name)
     inputs = [np.array([0.2, 0.3, 0.1, 0.4]), np.array([0.1, 0.35, 0.05, 0.5])]
     tensors = [torch.tensor(x, requires_grad=True) for x in inputs]
     measure(*map(form, tensors), validate=False).backward()
@@ -91,14 +90,14 @@ def test_torch_gradient_equals_finite_differences(name: str, side: int, form: An
     np.testing.assert_allclose(got.numpy(), numeric_gradient(at, inputs[side]), rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", LABELS)
 def test_jax_jit_grad_vmap(name: str) -> None:
     import jax
     import jax.numpy as jnp
 
-    measure = getattr(kb, name)
+    measure = measure_of(name)
     p, q = jnp.asarray(P), jnp.asarray(Q)
-    want = getattr(kb, name)(P, Q)
+    want = measure_of(name)(P, Q)
     np.testing.assert_allclose(jax.jit(measure)(p, q), want, rtol=1e-14)
     np.testing.assert_allclose(jax.vmap(measure)(p, q), want, rtol=1e-14)
     x, y = np.array([0.2, 0.3, 0.1, 0.4]), np.array([0.1, 0.35, 0.05, 0.5])
@@ -115,14 +114,14 @@ FACES = {
 }
 
 
-@pytest.mark.parametrize("name", [n for n in PAIRS if n != "jeffreys_divergence"])
+@pytest.mark.parametrize("name", [n for n in LABELS if n != "jeffreys_divergence"])
 @pytest.mark.parametrize("face", FACES)
 def test_gradients_are_finite_at_the_edges(name: str, face: str) -> None:
     import jax
     import jax.numpy as jnp
     import torch
 
-    measure = getattr(kb, name)
+    measure = measure_of(name)
     p, q = FACES[face]
     with np.errstate(divide="ignore"):
         log_p, log_q = np.log(p), np.log(q)
@@ -142,12 +141,12 @@ def test_gradients_are_finite_at_the_edges(name: str, face: str) -> None:
     ("name", "weight"), [("kl_divergence", 1.0), ("js_divergence", 0.25), ("chi2_divergence", 2.0)]
 )
 def test_second_derivative_at_equality_is_the_fisher_metric(name: str, weight: float) -> None:
-    # f-divergences agree to second order: D(P‖P+ε) = f″(1)/2 · Σ ε²/p, so the Hessian in Q along the simplex is f″(1)/p.
+    # f-divergences agree to second order: D(P‖P+ε) = f″(1)/2·Σ ε²/p: the Hessian in Q along the simplex is f″(1)/p.
     import torch
 
     p = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
     directions = torch.tensor([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0]], dtype=torch.float64)
-    measure = getattr(kb, name)
+    measure = measure_of(name)
     hessian = torch.autograd.functional.hessian(
         lambda e: measure(p, p + e @ directions), torch.zeros(2, dtype=torch.float64)
     )
@@ -160,7 +159,7 @@ def test_second_derivative_at_equality_is_the_fisher_metric(name: str, weight: f
 def test_torch_compile_fullgraph(name: str) -> None:
     import torch
 
-    measure = getattr(kb, name)
+    measure = measure_of(name)
     compiled = torch.compile(lambda a, b: measure(kb.Logits(a), kb.Logits(b)), fullgraph=True, backend="aot_eager")
     a, b = torch.log(torch.tensor(Q)), torch.log(torch.tensor(P) + 0.1)
     torch.testing.assert_close(compiled(a, b), measure(kb.Logits(a), kb.Logits(b)), rtol=1e-12, atol=0)

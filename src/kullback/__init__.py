@@ -20,12 +20,34 @@ if TYPE_CHECKING:
     from kullback.forms import LogProbs as LogProbs
     from kullback.forms import Probs as Probs
     from kullback.forms import Samples as Samples
+    from kullback.measures.alpha_divergence import alpha_divergence as alpha_divergence
+    from kullback.measures.bhattacharyya_distance import bhattacharyya_distance as bhattacharyya_distance
+    from kullback.measures.bregman_divergence import Potential as Potential
+    from kullback.measures.bregman_divergence import bregman_divergence as bregman_divergence
+    from kullback.measures.chernoff_information import chernoff_information as chernoff_information
     from kullback.measures.chi2_divergence import chi2_divergence as chi2_divergence
+    from kullback.measures.f_divergence import Generator as Generator
+    from kullback.measures.f_divergence import f_divergence as f_divergence
     from kullback.measures.hellinger_distance import hellinger_distance as hellinger_distance
+    from kullback.measures.inequalities import Reading as Reading
+    from kullback.measures.inequalities import bounds as bounds
+    from kullback.measures.inequalities import interpret as interpret
     from kullback.measures.jeffreys_divergence import jeffreys_divergence as jeffreys_divergence
+    from kullback.measures.joint import ChainRule as ChainRule
+    from kullback.measures.joint import chain_rule as chain_rule
+    from kullback.measures.joint import conditional_entropy as conditional_entropy
+    from kullback.measures.joint import mutual_information as mutual_information
+    from kullback.measures.joint import total_correlation as total_correlation
     from kullback.measures.js_divergence import js_distance as js_distance
     from kullback.measures.js_divergence import js_divergence as js_divergence
+    from kullback.measures.perplexity import perplexity as perplexity
+    from kullback.measures.renyi import renyi_divergence as renyi_divergence
+    from kullback.measures.renyi import renyi_entropy as renyi_entropy
+    from kullback.measures.skew import skew_js_divergence as skew_js_divergence
+    from kullback.measures.skew import skew_kl_divergence as skew_kl_divergence
     from kullback.measures.total_variation import total_variation as total_variation
+    from kullback.measures.tsallis import tsallis_divergence as tsallis_divergence
+    from kullback.measures.tsallis import tsallis_entropy as tsallis_entropy
     from kullback.result.comparison import Comparison as Comparison
     from kullback.result.estimate import Estimate as Estimate
     from kullback.result.explanation import Explanation as Explanation
@@ -59,6 +81,28 @@ _PUBLIC = {
     "total_variation": "measures.total_variation",
     "hellinger_distance": "measures.hellinger_distance",
     "chi2_divergence": "measures.chi2_divergence",
+    "renyi_divergence": "measures.renyi",
+    "renyi_entropy": "measures.renyi",
+    "tsallis_divergence": "measures.tsallis",
+    "tsallis_entropy": "measures.tsallis",
+    "alpha_divergence": "measures.alpha_divergence",
+    "bhattacharyya_distance": "measures.bhattacharyya_distance",
+    "chernoff_information": "measures.chernoff_information",
+    "perplexity": "measures.perplexity",
+    "skew_kl_divergence": "measures.skew",
+    "skew_js_divergence": "measures.skew",
+    "f_divergence": "measures.f_divergence",
+    "Generator": "measures.f_divergence",
+    "bregman_divergence": "measures.bregman_divergence",
+    "Potential": "measures.bregman_divergence",
+    "mutual_information": "measures.joint",
+    "conditional_entropy": "measures.joint",
+    "total_correlation": "measures.joint",
+    "chain_rule": "measures.joint",
+    "ChainRule": "measures.joint",
+    "bounds": "measures.inequalities",
+    "interpret": "measures.inequalities",
+    "Reading": "measures.inequalities",
     "compare": "tables.compare",
     "Estimate": "result.estimate",
     "Explanation": "result.explanation",

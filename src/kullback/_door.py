@@ -55,7 +55,7 @@ def enter(
 ) -> Entered:
     """Check `given` and bring it into one shape and dtype; `leave` casts the answer back, in the unit of `base`."""
     unit = log_base(base)
-    forms = [_as_form(x, name) for x, name in zip(given, names, strict=False)]
+    forms = [as_form(x, name) for x, name in zip(given, names, strict=False)]
     aligned, labels = _keyed.align([f.values for f in forms], names[: len(forms)])
     arrays = [x if _is_array(x) else np.asarray(x) for x in aligned]
     xp = namespace(arrays)
@@ -141,7 +141,7 @@ def _is_array(x: Any) -> bool:
     return hasattr(x, "dtype") and hasattr(x, "shape")
 
 
-def _as_form(x: Any, name: str) -> Probs | LogProbs | Logits | Counts:
+def as_form(x: Any, name: str) -> Probs | LogProbs | Logits | Counts:
     if isinstance(x, (Probs, LogProbs, Logits)):
         return x
     if isinstance(x, Counts):

@@ -32,9 +32,11 @@ class Pair:
         xp = self.xp
         s, near = self._relative()
         empty = self.p == 0
-        far = self.delta - self.p * xp.where(near | empty, xp.zeros_like(self.u), self.u)
+        lost = xp.isinf(self.u)
+        zero = xp.zeros_like(self.u)
+        far = self.delta - self.p * xp.where(near | lost, zero, self.u)
         terms = xp.where(near, self.p * psi_series(s), far)
-        return xp.where(empty, self.q, terms)
+        return xp.where(empty, self.q, xp.where(lost, zero + float("inf"), terms))
 
     def reversed(self) -> Pair:
         """The same with P and Q exchanged."""
@@ -75,7 +77,7 @@ def relative_to_top(part: Clean, *, xp: Namespace) -> tuple[Array, Array, Array]
         w = x / top
         empty = w == 0
         log_w = xp.where(empty, xp.zeros_like(w) - float("inf"), xp.log(xp.where(empty, xp.ones_like(w), w)))
-    rest = xp.sum(xp.where(_is_top(x, xp), xp.zeros_like(w), w), axis=-1, keepdims=True)
+    rest = xp.sum(xp.where(is_top(x, xp), xp.zeros_like(w), w), axis=-1, keepdims=True)
     return w, log_w, rest
 
 
@@ -86,7 +88,7 @@ def _pair_of_masses(first: Clean, second: Clean, xp: Namespace) -> Pair:
     p, q = a / total_a, b / total_b
     if first.counted or second.counted:
         # q/Q − p/P = (qP − pQ)/(PQ): the totals differ, so the products are differenced exactly.
-        gap = _difference_of_products(b, total_a, a, total_b, xp) / total_a
+        gap = difference_of_products(b, total_a, a, total_b, xp) / total_a
     else:
         # Both totals are 1 within rounding, and q − p is exact where p and q are close.
         gap = b - a
@@ -124,7 +126,7 @@ def _pair_of_logs(a: Array, b: Array, xp: Namespace) -> Pair:
     p, q = _softmax(a, xp), _softmax(b, xp)
     # d = b − a is exact where the logits are close; centred at the mode of P it stays small where the mass is.
     d = xp.where(both, b, zero) - xp.where(both, a, zero)
-    d = d - xp.sum(xp.where(_is_top(a, xp) & both, d, zero), axis=-1, keepdims=True)
+    d = d - xp.sum(xp.where(is_top(a, xp) & both, d, zero), axis=-1, keepdims=True)
     # L = log Σ p·eᵈ, of which log1p(Σ p·expm1(d)) keeps all digits; a category that only Q has needs the other form.
     highest = xp.max(xp.where(both, d, zero), axis=-1, keepdims=True)
     gain = xp.where(both, p * xp.expm1(xp.where(d < 50.0, d, zero)), -p)
@@ -134,7 +136,7 @@ def _pair_of_logs(a: Array, b: Array, xp: Namespace) -> Pair:
     norm_a, norm_b = log_sum_exp(a, xp=xp), log_sum_exp(b, xp=xp)
     small_l = xp.log1p(xp.where(exact, total, xp.zeros_like(total)))
     shift = xp.sum(
-        xp.where(_is_top(a, xp) & both, xp.where(both, b, zero) - xp.where(both, a, zero), zero), axis=-1, keepdims=True
+        xp.where(is_top(a, xp) & both, xp.where(both, b, zero) - xp.where(both, a, zero), zero), axis=-1, keepdims=True
     )
     large_l = (norm_b - norm_a) - shift
     u = d - xp.where(exact, small_l, large_l)
@@ -157,7 +159,7 @@ def _softmax(a: Array, xp: Namespace) -> Array:
     return e / xp.sum(e, axis=-1, keepdims=True)
 
 
-def _is_top(x: Array, xp: Namespace) -> Array:
+def is_top(x: Array, xp: Namespace) -> Array:
     """True at the first largest entry of each row and nowhere else."""
     where = xp.expand_dims(xp.argmax(x, axis=-1), axis=-1)
     index = xp.arange(x.shape[-1], dtype=where.dtype, **_on(x))
@@ -176,7 +178,7 @@ def _broadcast(a: Array, b: Array, xp: Namespace) -> tuple[Array, Array]:
     return x, y
 
 
-def _difference_of_products(a: Array, b: Array, c: Array, d: Array, xp: Namespace) -> Array:
+def difference_of_products(a: Array, b: Array, c: Array, d: Array, xp: Namespace) -> Array:
     """a·b − c·d with one rounding (Dekker's products), however many digits the two products share."""
     high_1, low_1 = _two_product(a, b, xp)
     high_2, low_2 = _two_product(c, d, xp)

@@ -1,4 +1,4 @@
-"""Comparisons made from numbers, as `kullback.compare` makes them: pooled deciles, tails, values, states of their own."""
+"""Comparisons made from numbers, as `kullback.compare` makes them: pooled deciles, tails, values, states."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def comparison(*columns: Column, **more) -> Comparison:
 
 
 def shop(n: int = 4000, seed: int = 0) -> Comparison:
-    """A small realistic comparison: shifts, a new value, a vanished one, missing values, an outlier, a date, no change."""
+    """Shifts, a new value, a vanished one, missing values, an outlier, a date, no change."""
     rng = np.random.default_rng(seed)
     price, price_after = rng.lognormal(3, 0.6, n), rng.lognormal(3.25, 0.6, n)
     price_after[rng.random(n) < 0.08] = np.nan
@@ -146,7 +146,9 @@ def wide(columns: int = 100, n: int = 20_000, seed: int = 1) -> Comparison:
             q = 0.9 * p + 0.1 * q
             r, c = rng.multinomial(n, p), rng.multinomial(n, q)
             keys = [f"value {j}" for j in range(k)]
-            built.append(categorical(f"category_{i}", dict(zip(keys, r.tolist())), dict(zip(keys, c.tolist()))))
+            built.append(
+                categorical(f"category_{i}", *(dict(zip(keys, side.tolist(), strict=True)) for side in (r, c)))
+            )
         else:
             shift, scale = rng.exponential(0.2), 10.0 ** rng.integers(-2, 4)
             built.append(numeric(f"measurement_{i}", scale * rng.normal(5, 1, n), scale * rng.normal(5 + shift, 1, n)))

@@ -28,50 +28,48 @@ def evaluate(
     level: float = 0.95,
     random_state: int = 0,
 ) -> Evaluation:
-    """Split the loss of predictions into what nobody can remove, what recalibration removes, and what a better model
-        must.
+    """Split the loss of predictions: what nobody can remove, what recalibration removes, what a better model must.
 
-        cross-entropy = uncertainty H(Y) − resolution I(Y; prediction) + reliability KL(calibrated‖prediction), in nats.
+    cross-entropy = uncertainty H(Y) − resolution I(Y; prediction) + reliability KL(calibrated‖prediction), in nats.
 
-        Parameters
-        ----------
-        y : labels (n,), or (n, K) probabilities of each class; for a regressor numbers (n,)
-        predictions
-            Classifier: array or frame (n, K) of probabilities, `kb.Logits` or `kb.LogProbs` of one, or (n,), the
-            probability of class 1.
-        versus
-            Another model's predictions of the same rows, to compare with in pairs.
-        classes
-            Names of the columns, in their order. Default: the frame's column names, else 0 … K−1. Labels are matched to
-            them as text; their order is never taken from sorting the labels.
-        clusters : (n,), optional
-            Rows with the same value are not independent (one user, one day): all intervals then count clusters.
-        slices : mapping of names to columns (n,), optional
-            Where to look for rows that fare worse than the rest.
-        normalise
-            Divide rows by their sum instead of refusing rows that do not sum to 1.
-        folds, level, random_state
-            Of the cross-fitting; of the intervals; the same seed gives the same bits.
+    Parameters
+    ----------
+    y : labels (n,), or (n, K) probabilities of each class; for a regressor numbers (n,)
+    predictions
+        Classifier: array or frame (n, K) of probabilities, `kb.Logits` or `kb.LogProbs` of one, or (n,), the
+        probability of class 1.
+    versus
+        Another model's predictions of the same rows, to compare with in pairs.
+    classes
+        Names of the columns, in their order. Default: the frame's column names, else 0 … K−1. Labels are matched to
+        them as text; their order is never taken from sorting the labels.
+    clusters : (n,), optional
+        Rows with the same value are not independent (one user, one day): all intervals then count clusters.
+    slices : mapping of names to columns (n,), optional
+        Where to look for rows that fare worse than the rest.
+    normalise
+        Divide rows by their sum instead of refusing rows that do not sum to 1.
+    folds, level, random_state
+        Of the cross-fitting; of the intervals; the same seed gives the same bits.
 
-        Returns
-        -------
-        Evaluation
+    Returns
+    -------
+    Evaluation
 
-        Raises
-        ------
-        InvalidInput, InvalidDistribution, InvalidForm
-            Rows that are no distributions, labels that are no class, lengths that differ; with the first row concerned.
+    Raises
+    ------
+    InvalidInput, InvalidDistribution, InvalidForm
+        Rows that are no distributions, labels that are no class, lengths that differ; with the first row concerned.
 
-        Examples
-        --------
-        >>> import numpy as np
-    from numpy.typing import NDArray
-        >>> rng = np.random.default_rng(0)
-        >>> p = rng.dirichlet(np.ones(3), size=500)
-        >>> y = (np.cumsum(p, axis=1) < rng.random(500)[:, None]).sum(axis=1)
-        >>> e = evaluate(y, p)
-        >>> abs(e.uncertainty.value - e.resolution.value + e.reliability.value - e.cross_entropy.value) < 1e-12
-        True
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> p = rng.dirichlet(np.ones(3), size=500)
+    >>> y = (np.cumsum(p, axis=1) < rng.random(500)[:, None]).sum(axis=1)
+    >>> e = evaluate(y, p)
+    >>> abs(e.uncertainty.value - e.resolution.value + e.reliability.value - e.cross_entropy.value) < 1e-12
+    True
     """
     if folds < 2:
         raise InvalidInput(f"folds={folds}; cross-fitting needs at least 2")

@@ -28,7 +28,7 @@ class Recalibrator:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; `kb.recalibrate` reads it back."""
-        return {"schema": "kullback-recalibrator/1", **_plain(self)}
+        return {"schema": "kullback-recalibrator/1", **plain(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,22 +180,23 @@ class Evaluation(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; `schema` names the layout, one key per attribute."""
-        return {"schema": SCHEMA, **_plain(self)}
+        return {"schema": SCHEMA, **plain(self)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Nested results as JSON knows them: numbers that are not finite become None, with a flag in a result of ours."""
     if isinstance(value, Estimate):
         return value.to_dict()
     if is_dataclass(value) and not isinstance(value, type):
         out: dict[str, Any] = {}
         for f in fields(value):
             item = getattr(value, f.name)
-            out |= finite_or_none(f.name, item) if isinstance(item, float) else {f.name: _plain(item)}
+            out |= finite_or_none(f.name, item) if isinstance(item, float) else {f.name: plain(item)}
         return out
     if isinstance(value, (tuple, list)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, float) and not (abs(value) < float("inf")):
         return None
     return value

@@ -25,7 +25,7 @@ def split_bar(
     room = width - 1 if over else width
     # Lengths in half characters, because "━" has a half; the other signs have none and round to whole ones.
     step = 2 if half else 1
-    length = max(1, round(step * room * min(1.0, total / full)))
+    length = max(1, round(step * room * min(1.0, total / full))) if room else 0
     left = min(length, round(length * fewer / total))
     if step == 2 and left % 2 and left < length:
         left += 1 if left + 1 <= length else -1  # a change of colour falls between characters

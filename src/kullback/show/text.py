@@ -28,7 +28,7 @@ def _shown(character: str) -> str:
 
 
 def visible(value: object, *, limit: int = LIMIT) -> str:
-    """A value of the data as harmless text of at most `limit` characters.
+    r"""A value of the data as harmless text of at most `limit` characters.
 
     Control characters (C0, C1, escape), marks that turn the writing direction, zero-width characters and lone
     surrogates are drawn as signs; what is longer than `limit` ends in "…". The result is plain text: it still has
@@ -36,7 +36,7 @@ def visible(value: object, *, limit: int = LIMIT) -> str:
 
     Examples
     --------
-    >>> visible("red\\x1b[31m")
+    >>> visible("red\x1b[31m")
     'red␛[31m'
     """
     text = str(value)

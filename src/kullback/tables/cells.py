@@ -40,18 +40,23 @@ def of_bins(tally: Tally, pair: Pair, edges: Sequence[float | int], range_: Rang
     least, greatest = range_
     lows = [least, *edges]
     highs = [*edges, greatest]
-    filled = [i for i in range(len(lows)) if tally.bins[:, i].any()]
-    alone = [_is_value(pair, lows[i], highs[i], last=i == len(edges)) for i in filled]
-    ends = _names(pair, [end for i, own in zip(filled, alone, strict=True) if not own for end in (lows[i], highs[i])])
+    last = len(edges)
+    own = [_is_value(pair, low, high, last=i == last) for i, (low, high) in enumerate(zip(lows, highs, strict=True))]
+    # A bin that begins right after a single value v is shown as (v, …), not by the next floating-point number.
+    after = [i > 1 and own[i - 1] and not pair.whole for i in range(last + 1)]
+    shown = [lows[i - 1] if after[i] else lows[i] for i in range(last + 1)]
+    filled = [i for i in range(last + 1) if tally.bins[:, i].any()]
+    names = _names(pair, [end for i in filled if not own[i] for end in (shown[i], highs[i])])
     cells = []
-    for i, own in zip(filled, alone, strict=True):
+    for i in filled:
         r, c = (int(n) for n in tally.bins[:, i])
-        low, high = lows[i], highs[i]
-        if own:
-            cells.append(Counted("value", _own_name(pair, low), r, c, on_axis(pair, low), on_axis(pair, low)))
-            continue
-        label = f"[{ends[low]}, {ends[high]}{']' if i == len(edges) else ')'}"
-        cells.append(Counted("bin", label, r, c, on_axis(pair, low), on_axis(pair, high)))
+        low, high = on_axis(pair, lows[i]), on_axis(pair, highs[i])
+        if own[i]:
+            cells.append(Counted("value", _own_name(pair, lows[i]), r, c, low, low))
+        else:
+            brackets = "(" if after[i] else "[", "]" if i == last else ")"
+            label = f"{brackets[0]}{names[shown[i]]}, {names[highs[i]]}{brackets[1]}"
+            cells.append(Counted("bin", label, r, c, low, high))
     return cells + of_states(tally)
 
 
@@ -72,6 +77,8 @@ def on_axis(pair: Pair, x: Any) -> float | int | None:
 
 def _is_value(pair: Pair, low: Any, high: Any, *, last: bool) -> bool:
     """Whether a bin can hold one value only."""
+    if low is None or high is None:
+        return False
     if last:
         return bool(low == high)
     if pair.whole:

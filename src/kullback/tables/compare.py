@@ -20,6 +20,7 @@ from kullback.tables.counts import ORDERED, SIDES, Binned, Engine, Field, Floats
 SAMPLED_ROWS = 50_000  # of each side, to place the edges
 
 Progress = Callable[[int, int, str], None]
+Names = tuple[str, ...] | None
 
 
 def compare(
@@ -27,8 +28,8 @@ def compare(
     current: Any,
     /,
     *,
-    columns: Iterable[str] | None = None,
-    exclude: Iterable[str] | None = None,
+    columns: str | Iterable[str] | None = None,
+    exclude: str | Iterable[str] | None = None,
     bins: str | Mapping[str, Sequence[Any]] | Any = None,
     base: Base = None,
     categories: int = 1000,
@@ -90,11 +91,15 @@ def compare(
     if categories < 1:
         msg = f"categories={categories}; expected at least 1."
         raise InvalidInput(msg)
+    if isinstance(random_state, bool) or not isinstance(random_state, int) or random_state < 0:
+        msg = f"random_state={random_state!r}; expected a whole number ≥ 0."
+        raise InvalidInput(msg)
+    chosen, excluded = _names(columns), _names(exclude)
     from kullback.tables.duckdb_engine import DuckDB
 
     engine = DuckDB(reference, current, memory=memory, threads=threads)
     try:
-        pairs, skipped = _matched(engine, columns, exclude)
+        pairs, skipped = _matched(engine, chosen, excluded)
         _known_bins(cuts, pairs, engine)
         sources = [Source(engine.scans[side].label, engine.rows(side)) for side in SIDES]
         for side, source in zip(SIDES, sources, strict=True):
@@ -117,7 +122,7 @@ def compare(
             why = "; ".join(f"{column.name!r}: {column.why}" for column in skipped[:3])
             msg = f"no column can be compared ({why})."
             raise InvalidInput(msg)
-        only = [_only(engine, side, columns, exclude) for side in SIDES]
+        only = [_only(engine, side, chosen, excluded) for side in SIDES]
     finally:
         engine.close()
     return Comparison(
@@ -132,28 +137,29 @@ def compare(
     )
 
 
-def _matched(
-    engine: Engine, columns: Iterable[str] | None, exclude: Iterable[str] | None
-) -> tuple[list[Pair], list[Skipped]]:
+def _names(given: str | Iterable[str] | None) -> Names:
+    return None if given is None else (given,) if isinstance(given, str) else tuple(given)
+
+
+def _matched(engine: Engine, columns: Names, exclude: Names) -> tuple[list[Pair], list[Skipped]]:
     """The columns that both tables have, loaded; and those among them that cannot be counted."""
-    while True:
-        r, c = ({field.name: field for field in engine.schema(side)} for side in SIDES)
-        _known(columns, r, c, "columns")
-        _known(exclude, r, c, "exclude")
-        common = [name for name in r if name in c and _wanted(name, columns, exclude)]
-        if not common:
-            asked = " among those asked for" if columns is not None or exclude is not None else ""
-            msg = f"the tables have no common column{asked}: reference has {_listed(r)}; current has {_listed(c)}."
-            raise InvalidInput(msg)
-        pairs, skipped = [], []
-        for name in common:
-            nested = next((field for field in (r[name], c[name]) if field.kind is None), None)
-            if nested is None:
-                pairs.append(_pair(r[name], c[name]))
-            else:
-                skipped.append(Skipped(name, f"{_type(nested)} is not compared; make columns of its parts"))
-        if engine.load(pairs):
-            return pairs, skipped
+    r, c = ({field.name: field for field in engine.schema(side)} for side in SIDES)
+    _known(columns, r, c, "columns")
+    _known(exclude, r, c, "exclude")
+    common = [name for name in r if name in c and _wanted(name, columns, exclude)]
+    if not common:
+        asked = " among those asked for" if columns is not None or exclude is not None else ""
+        msg = f"the tables have no common column{asked}: reference has {_listed(r)}; current has {_listed(c)}."
+        raise InvalidInput(msg)
+    pairs, skipped = [], []
+    for name in common:
+        nested = next((field for field in (r[name], c[name]) if field.kind is None), None)
+        if nested is None:
+            pairs.append(_pair(r[name], c[name]))
+        else:
+            skipped.append(Skipped(name, f"{_type(nested)} is not compared; make columns of its parts"))
+    engine.load(pairs)
+    return pairs, skipped
 
 
 def _pair(r: Field, c: Field) -> Pair:
@@ -240,7 +246,7 @@ def _joined(r: Range, c: Range) -> Range:
     return (min(lows), max(highs)) if lows and highs else (None, None)
 
 
-def _wanted(name: str, columns: Iterable[str] | None, exclude: Iterable[str] | None) -> bool:
+def _wanted(name: str, columns: Names, exclude: Names) -> bool:
     return (columns is None or name in columns) and (exclude is None or name not in exclude)
 
 
@@ -265,7 +271,7 @@ def _known_bins(cuts: rules.Bins, pairs: Sequence[Pair], engine: Engine) -> None
             rules.own_edges(pair, cuts.edges[pair.name])
 
 
-def _only(engine: Engine, side: str, columns: Iterable[str] | None, exclude: Iterable[str] | None) -> tuple[str, ...]:
+def _only(engine: Engine, side: str, columns: Names, exclude: Names) -> tuple[str, ...]:
     here, there = SIDES if side == "reference" else SIDES[::-1]
     others = {field.name for field in engine.schema(there)}
     names = (field.name for field in engine.schema(here) if field.name not in others)

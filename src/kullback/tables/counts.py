@@ -89,11 +89,8 @@ class Engine(Protocol):
     def schema(self, side: Side) -> tuple[Field, ...]:
         """The columns of one table."""
 
-    def load(self, pairs: Sequence[Pair]) -> bool:
-        """Say which columns will be asked about; a source that can be read only once is read here.
-
-        False: reading showed that the types had been guessed wrongly; ask for the schema again.
-        """
+    def load(self, pairs: Sequence[Pair]) -> None:
+        """Say which columns will be asked about; a source that can be read only once is read here."""
 
     def rows(self, side: Side) -> int:
         """How many rows one table has."""

@@ -47,9 +47,7 @@ class DuckDB:
         scan = self.scans[side]
         with plainly(f"{side}: {scan.label} cannot be read"):
             found = self._session.connection.execute(f"DESCRIBE SELECT * FROM {scan.sql}", scan.parameters).fetchall()
-        names = [row[0] for row in found]
-        if scan.sql.startswith("read_parquet") and len(scan.parameters[0]) == 1:
-            names = self._exact_names(scan, names)
+        names = self._exact_names(scan, [row[0] for row in found])
         fields = []
         for i, (name, row) in enumerate(zip(names, found, strict=True)):
             kind, whole = sql.kind_of(row[1])
@@ -57,20 +55,21 @@ class DuckDB:
         return tuple(fields)
 
     def _exact_names(self, scan: Scan, names: list[str]) -> list[str]:
-        """SQL takes `A` and `a` for one name and would call the second `a_1`; the file knows better."""
-        if len(names) == len({name.removesuffix("_1") for name in names}):
-            return names
-        rows = self._session.rows("SELECT name, num_children FROM parquet_schema(?)", list(scan.parameters[0]))
-        top, at = [], 1
-        while at < len(rows):
-            top.append(rows[at][0])
-            open_ = 1
-            while open_:  # step over this column's children
-                open_ += (rows[at][1] or 0) - 1
-                at += 1
-        return top if len(top) == len(names) else names
+        """SQL takes `A` and `a` for one name and would call the second `a_1`; the source knows better."""
+        exact = list(scan.names)
+        if scan.sql.startswith("read_parquet") and len(scan.parameters[0]) == 1:
+            rows = self._session.rows("SELECT name, num_children FROM parquet_schema(?)", list(scan.parameters[0]))
+            at = 1  # row 0 is the root
+            while at < len(rows):
+                exact.append(rows[at][0])
+                open_ = 1
+                while open_:  # step over this column's children
+                    open_ += (rows[at][1] or 0) - 1
+                    at += 1
+        exact += names[len(exact) :]  # keys of folders come after the columns of the file
+        return exact if len(exact) == len(names) == len(set(exact)) else names
 
-    def load(self, pairs: Sequence[Pair]) -> bool:
+    def load(self, pairs: Sequence[Pair]) -> None:
         """Name the columns c0…cn; read sources that are dear to read into the engine, these columns only."""
         for side in SIDES:
             scan = self.scans[side]
@@ -79,27 +78,11 @@ class DuckDB:
             if not scan.once:
                 continue
             wanted = ", ".join(sorted({sql.column(pair.on(side)) for pair in pairs}))
-            create = f"CREATE OR REPLACE TEMP TABLE {side}_rows AS SELECT {wanted} FROM {alias}"
             with plainly(f"{side}: {scan.label} cannot be read"):
-                if not self._create(create, side):
-                    return False
+                self._session.connection.execute(
+                    f"CREATE TEMP TABLE {side}_rows AS SELECT {wanted} FROM {alias}", scan.parameters
+                )
             self._from[side] = (f"{side}_rows", ())
-        return True
-
-    def _create(self, create: str, side: Side) -> bool:
-        import duckdb
-
-        scan = self.scans[side]
-        try:
-            self._session.connection.execute(create, scan.parameters)
-        except (duckdb.ConversionException, duckdb.InvalidInputException):
-            if scan.thorough is None:
-                raise
-            # The types were guessed from the first rows and a later row does not fit: guess from all of them, once.
-            self.scans[side] = scan.thorough
-            self._fields[side] = self._describe(side)
-            return False
-        return True
 
     def rows(self, side: Side) -> int:
         """How many rows."""

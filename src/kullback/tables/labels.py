@@ -24,7 +24,7 @@ _DAY = 86_400 * TICKS
 def numbers(values: Sequence[float]) -> list[str]:
     """Each number with enough digits that different numbers look different; digits before the point all stay."""
     distinct = set(values)
-    for digits in range(4, 18):
+    for digits in range(5, 18):
         found = [_digits(float(value), digits) for value in values]
         if len(set(found)) == len(distinct):
             return found

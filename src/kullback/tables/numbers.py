@@ -109,12 +109,14 @@ def _distances(ordered: Sequence[Counted]) -> tuple[float, float] | None:
     after = np.cumsum(r) / r.sum() - np.cumsum(c) / c.sum()
     after[-1] = 0.0
     before = np.concatenate([[0.0], after[:-1]])
-    origin: Any = ordered[0].low  # differences first: times are large numbers
-    low = np.array([float((cell.low or 0) - origin) for cell in ordered])
-    high = np.array([float((cell.high or 0) - origin) for cell in ordered])
+    ends: list[tuple[Any, Any]] = [(cell.low, cell.high) for cell in ordered]
+    origin = ends[0][0]  # differences first: times are large numbers
+    part = 1 if math.isfinite(float(ends[-1][1]) - float(origin)) else 4  # of a range that is itself beyond all floats
+    low = np.array([float(low / part - origin / part) if part > 1 else float(low - origin) for low, _ in ends])
+    high = np.array([float(high / part - origin / part) if part > 1 else float(high - origin) for _, high in ends])
     gaps = np.abs(before[1:]) * np.maximum(low[1:] - high[:-1], 0.0)
     same = before * after >= 0
     size = np.abs(before) + np.abs(after)
     crossing = (before**2 + after**2) / np.where(size > 0, 2 * size, 1.0)
     within = np.where(same, size / 2, crossing) * (high - low)
-    return float(np.abs(after).max()), float(gaps.sum() + within.sum())
+    return float(np.abs(after).max()), float(gaps.sum() + within.sum()) * part

@@ -32,7 +32,7 @@ class Session:
             msg = f"threads={threads}; expected at least 1."
             raise InvalidInput(msg)
         self.folder = Path(tempfile.mkdtemp(prefix="kullback-"))  # mkdtemp: nobody else may look into it
-        config: dict[str, Any] = {
+        self._config: dict[str, Any] = {
             "temp_directory": str(self.folder / "spill"),
             "preserve_insertion_order": str(ordered).lower(),
             "autoinstall_known_extensions": "false",
@@ -42,16 +42,27 @@ class Session:
             "python_enable_replacements": "false",
         }
         if memory is not None:
-            config["memory_limit"] = memory.replace(" ", "")
+            self._config["memory_limit"] = memory.replace(" ", "")
         if threads is not None:
-            config["threads"] = str(threads)
+            self._config["threads"] = str(threads)
+        self._others: list[Any] = []
         try:
             with plainly("the engine could not be started"):
-                self.connection = duckdb.connect(":memory:", config=config)
+                self.connection = duckdb.connect(":memory:", config=self._config)
                 self.connection.execute("SET parquet_metadata_cache = true")
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
+
+    def beside(self, file: str) -> Any:
+        """A second connection, to a database of the user's, that can read nothing but that file."""
+        import duckdb
+
+        other = duckdb.connect(file, read_only=True, config=self._config)
+        self._others.append(other)
+        other.execute("SET enable_external_access = false")
+        other.execute("SET lock_configuration = true")
+        return other
 
     def lock(self, paths: Sequence[str]) -> None:
         """From here on only `paths` and the private folder can be read, and no setting can be changed."""
@@ -69,7 +80,8 @@ class Session:
 
     def close(self) -> None:
         """Close the connection and remove the private folder."""
-        self.connection.close()
+        for connection in (self.connection, *self._others):
+            connection.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -35,8 +35,9 @@ _FORMATS = {
 _PACKED = (".gz", ".zst")
 _READERS = {
     "parquet": "read_parquet(?, union_by_name = {many}, hive_partitioning = {hive})",
-    "csv": "read_csv(?, union_by_name = {many}, hive_partitioning = false, sample_size = {sample})",
-    "json": "read_json(?, union_by_name = {many}, hive_partitioning = false, sample_size = {sample})",
+    # sample_size = -1: types are guessed from all rows. Guessed from the first ones, a later 1.5 silently becomes 2.
+    "csv": "read_csv(?, header = true, union_by_name = {many}, hive_partitioning = false, sample_size = -1)",
+    "json": "read_json(?, union_by_name = {many}, hive_partitioning = false, sample_size = -1)",
 }
 
 
@@ -49,7 +50,7 @@ class Scan:
     parameters: tuple[Any, ...] = ()
     paths: tuple[str, ...] = ()
     once: bool = False
-    thorough: Scan | None = None  # the same, with the types guessed from all rows instead of the first ones
+    names: tuple[str, ...] = ()  # of the columns, where the source states them more exactly than SQL
 
 
 def open_source(given: Any, side: str, session: Session) -> Scan:
@@ -143,11 +144,8 @@ def _files(files: Sequence[str], label: str, side: str, session: Session, *, hiv
     # The engine checks both what it is asked for and what that pattern finds.
     paths = tuple(dict.fromkeys([*absolute, *patterns]))
 
-    def scan(sample: int, thorough: Scan | None = None) -> Scan:
-        sql = _READERS[form].format(many=len(files) > 1, hive=hive, sample=sample)
-        return Scan(label, sql, (patterns,), paths, once=form != "parquet", thorough=thorough)
-
-    return scan(0) if form == "parquet" else scan(20480, thorough=scan(-1))
+    sql = _READERS[form].format(many=len(files) > 1, hive=hive)
+    return Scan(label, sql, (patterns,), paths, once=form != "parquet")
 
 
 def _literal(path: str) -> str:
@@ -185,8 +183,13 @@ def _database(file: str, table: str, label: str, side: str, session: Session) ->
         raise InvalidInput(msg)
     schema, name, kind = min(matching, key=lambda row: (row[0] != "main", row))
     # These names are the engine's own answer, and quoted; they appear nowhere else.
-    sql = f'{alias}."{_doubled(schema)}"."{_doubled(name)}"'
-    return Scan(label, sql, paths=(absolute, absolute + ".wal"), once=kind != "BASE TABLE")
+    sql = f'"{_doubled(schema)}"."{_doubled(name)}"'
+    if kind == "BASE TABLE":
+        return Scan(label, f"{alias}.{sql}", paths=(absolute, absolute + ".wal"))
+    # A view finds the tables that it names only at home, and is computed once.
+    with plainly(f"{side}: {label} cannot be read"):
+        session.connection.execute(f"DETACH {alias}")
+        return _relation(session.beside(absolute).sql(f"FROM {sql}"), label, side, session)
 
 
 def _quoted(text: str) -> str:
@@ -211,10 +214,11 @@ def _object(given: Any, side: str, session: Session) -> Scan:
         return _register(_plain_pandas(given, side), kind, side, session)
     duckdb = sys.modules.get("duckdb")
     if duckdb is not None and isinstance(given, duckdb.DuckDBPyRelation):
-        return _register(given.to_arrow_reader(), "DuckDB relation", side, session, once=True)
+        return _relation(given, "DuckDB relation", side, session)
     arrow = sys.modules.get("pyarrow")
     if arrow is not None and isinstance(given, (arrow.Table, arrow.RecordBatch)):
-        return _register(arrow.table(given) if isinstance(given, arrow.RecordBatch) else given, kind, side, session)
+        data = arrow.Table.from_batches([given]) if isinstance(given, arrow.RecordBatch) else given
+        return _register(_no_halves(data), kind, side, session)
     if hasattr(given, "__arrow_c_stream__"):
         import pyarrow as pa
 
@@ -228,10 +232,30 @@ def _object(given: Any, side: str, session: Session) -> Scan:
     raise InvalidInput(msg)
 
 
+def _relation(relation: Any, label: str, side: str, session: Session) -> Scan:
+    """Run a relation when its rows are asked for, and not before: its connection can have one result open at a time."""
+    import pyarrow as pa
+
+    with plainly(f"{side}: {label} cannot be read"):
+        schema = relation.limit(0).to_arrow_table().schema
+    rows = (batch for _ in range(1) for batch in relation.to_arrow_reader())
+    return _register(pa.RecordBatchReader.from_batches(schema, rows), label, side, session, once=True)
+
+
 def _register(data: Any, label: str, side: str, session: Session, *, once: bool = False) -> Scan:
     with plainly(f"{side}: {label} cannot be read"):
         session.connection.register(f"{side}_data", data)
-    return Scan(label, f"{side}_data", once=once)
+    # An attribute of a pandas frame may be one of its columns: Arrow's objects are told by their class.
+    names = data.schema.names if type(data).__module__.startswith("pyarrow") else list(data.columns)
+    return Scan(label, f"{side}_data", once=once, names=tuple(names))
+
+
+def _no_halves(table: Any) -> Any:
+    """Numbers in 16 bits as 32: the engine has no such type."""
+    import pyarrow as pa
+
+    fields = [field.with_type(pa.float32()) if field.type == pa.float16() else field for field in table.schema]
+    return table if table.schema.equals(pa.schema(fields)) else table.cast(pa.schema(fields))
 
 
 def _plain_pandas(frame: Any, side: str) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kullback.result.comparison import Cell, Column
 from kullback.show import ticks
-from kullback.show.comparison.words import in_order, label, position, shares
+from kullback.show.comparison.cells import in_order, label, position, shares
 from kullback.show.text import percent, visible
 
 FINEST = 64  # no bar is narrower than the axis divided by this
@@ -72,13 +73,10 @@ def profile(column: Column) -> Profile | None:
 
 
 def _spans(column: Column, cells: list[Cell]) -> list[_Span]:
-    places = [position(cell) for cell in cells]
-    if any(place is None for place in places):
+    if any(position(cell) is None for cell in cells):
         placed = [(float(i), float(i + 1)) for i in range(len(cells))]
     else:
-        values = sorted(float(place or 0.0) for place, cell in zip(places, cells, strict=True) if cell.kind == "value")
-        gap = min((b - a for a, b in zip(values, values[1:], strict=False) if b > a), default=1.0)
-        placed = [_ends(column, cell, place or 0.0, gap) for cell, place in zip(cells, places, strict=True)]
+        placed = _places(column, cells)
     found = []
     for cell, (low, high) in zip(cells, placed, strict=True):
         r, c = shares(column, cell)
@@ -88,9 +86,29 @@ def _spans(column: Column, cells: list[Cell]) -> list[_Span]:
     return sorted(found, key=lambda span: span.low)
 
 
-def _ends(column: Column, cell: Cell, place: float, gap: float) -> tuple[float, float]:
-    if cell.kind == "value":
-        return place - gap / 2, place + gap / 2
+def _places(column: Column, cells: list[Cell]) -> list[tuple[float, float]]:
+    """Where each cell lies: a bin between its ends, a value half-way to those beside it, as far as bins leave room."""
+    points = [position(cell) or 0.0 for cell in cells]
+    values = [point for point, cell in zip(points, cells, strict=True) if cell.kind == "value"]
+    reach = (
+        min(
+            (b - a for a, b in pairwise(values) if b > a),
+            default=1.0 if len(values) == len(cells) else 0.0,
+        )
+        / 2
+    )
+    placed: list[tuple[float, float]] = []
+    for i, (cell, point) in enumerate(zip(cells, points, strict=True)):
+        if cell.kind == "bin":
+            placed.append(_ends(column, cell))
+            continue
+        low = max(point - reach, min(point, placed[-1][1])) if placed else point - reach
+        after = points[i + 1] if i + 1 < len(cells) and cells[i + 1].kind == "bin" else math.inf
+        placed.append((low, min(point + reach, max(point, after))))
+    return placed
+
+
+def _ends(column: Column, cell: Cell) -> tuple[float, float]:
     low = cell.low if cell.low is not None and math.isfinite(cell.low) else column.min
     high = cell.high if cell.high is not None and math.isfinite(cell.high) else column.max
     return (math.nan if low is None else low), (math.nan if high is None else high)
@@ -121,10 +139,15 @@ def _bars(spans: list[_Span], narrow: float) -> list[Bar]:
     run: list[_Span] = []
     for span in spans:
         rest = span
-        if run and rest.high - run[0].low >= 2 * narrow:
-            head, rest = _split(rest, run[0].low + narrow)
-            bars.append(_bar([*run, head]))
-            run = []
+        if run:
+            edge = run[0].low + narrow
+            if span.low >= edge:
+                bars.append(_bar(run, least=narrow))
+                run = []
+            elif span.high >= edge + narrow:
+                head, rest = _split(span, edge)
+                bars.append(_bar([*run, head]))
+                run = []
         run.append(rest)
         if rest.high - run[0].low >= narrow * (1 - 1e-9):
             bars.append(_bar(run))
@@ -155,6 +178,7 @@ class Row:
     label: str
     reference: float
     current: float
+    together: int = 1  # how many categories it stands for
 
 
 def rows(column: Column, *, most: int = 8) -> list[Row]:
@@ -168,5 +192,5 @@ def rows(column: Column, *, most: int = 8) -> list[Row]:
         r, c, cell = rest[0]
         found.append(Row(label(cell, column.kind, limit=60), r, c))
     elif rest:
-        found.append(Row(f"({len(rest):,} others)", sum(r for r, _, _ in rest), sum(c for _, c, _ in rest)))
+        found.append(Row(f"({len(rest):,} others)", sum(r for r, _, _ in rest), sum(c for _, c, _ in rest), len(rest)))
     return found

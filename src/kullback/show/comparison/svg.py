@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
-from kullback.result.comparison import Column
-from kullback.show.comparison.shapes import Profile, profile, rows
+from kullback.show.comparison.shapes import Profile, Row
+from kullback.show.text import percents
 
 WIDTH, HEIGHT = 440, 96  # of the densities
 STRIP = 20  # half the height of the strip of contributions
-
-
-@lru_cache(maxsize=256)
-def _profile_of(column: Column) -> Profile | None:
-    return profile(column)
 
 
 def bar(fewer: float, more: float, end: float) -> dict[str, Any]:
@@ -37,69 +31,63 @@ def tick_marks(end: float) -> list[tuple[int, str]]:
 
 
 def _outline(bars: Sequence[tuple[int, int, int]], base: int) -> str:
-    """A closed path of steps: (left, right, top) per bar, down to the base line wherever bars leave a gap."""
-    if not bars:
-        return ""
-    path = [f"M{bars[0][0]} {base}"]
-    x, y = bars[0][0], base
+    """A closed path of steps, (left, right, top) per bar, down to the base line wherever bars leave a gap."""
+    steps: list[tuple[int, int]] = []  # (right, top), without gaps
     for left, right, top in bars:
-        if left > x:
-            path.append(f"V{base}" if y != base else "")
-            path.append(f"H{left}")
-            y = base
-        if top != y:
-            path.append(f"V{top}")
-        path.append(f"H{right}")
+        if steps and left > steps[-1][0]:
+            steps.append((left, base))
+        if steps and steps[-1][1] == top:
+            steps[-1] = (right, top)
+        else:
+            steps.append((right, top))
+    if not steps or all(top == base for _, top in steps):
+        return ""
+    x, y = bars[0][0], base
+    path = [f"M{x} {y}"]
+    for right, top in steps:
+        path.append((f"v{top - y}" if top != y else "") + f"h{right - x}")
         x, y = right, top
-    path.append(f"V{base}z" if y != base else "z")
-    return "".join(path)
+    return "".join(path) + (f"V{base}" if y != base else "") + "z"
 
 
-def sparkline(column: Column) -> dict[str, str]:
-    """Both distributions as outlines in WIDTH by HEIGHT: densities, or shares of the largest categories side by side."""
-    drawn = _profile_of(column)
+def sparkline(drawn: Profile | None, found: Sequence[Row]) -> dict[str, str]:
+    """Both distributions as outlines in WIDTH by HEIGHT: densities, or shares of the largest categories."""
     if drawn is not None:
-        width = (drawn.high - drawn.low) or 1.0
-        places = [
-            (round(WIDTH * (b.low - drawn.low) / width), round(WIDTH * (b.high - drawn.low) / width))
-            for b in drawn.bars
-        ]
+        places = [_across(drawn, b.low, b.high) for b in drawn.bars]
         heights = [(b.reference, b.current) for b in drawn.bars]
     else:
-        found = rows(column)
+        found = [row for row in found if row.together == 1]
         slot = WIDTH / max(1, len(found))
         places = [(round(slot * (i + 0.1)), round(slot * (i + 0.9))) for i in range(len(found))]
         heights = [(row.reference, row.current) for row in found]
     top = max((max(pair) for pair in heights), default=0.0) or 1.0
     paths = []
     for side in (0, 1):
-        bars = [
-            (left, right, HEIGHT - round((HEIGHT - 3) * pair[side] / top))
-            for (left, right), pair in zip(places, heights, strict=True)
-        ]
-        paths.append(_outline([b for b in bars if b[1] > b[0]], HEIGHT))
+        tops = [HEIGHT - round((HEIGHT - 3) * pair[side] / top) for pair in heights]
+        bars = [(left, right, y) for (left, right), y in zip(places, tops, strict=True) if right > left]
+        paths.append(_outline(bars, HEIGHT))
     return {"reference": paths[0], "current": paths[1]}
 
 
-def densities(column: Column) -> dict[str, Any] | None:
-    """The axis and the strip of contributions under the densities of an ordered column."""
-    drawn = _profile_of(column)
-    if drawn is None:
-        return None
+def _across(drawn: Profile, *values: float) -> tuple[int, ...]:
     width = (drawn.high - drawn.low) or 1.0
+    return tuple(round(WIDTH * (value - drawn.low) / width) for value in values)
+
+
+def densities(drawn: Profile) -> dict[str, Any]:
+    """The axis and the strip of contributions under the densities of an ordered column."""
     top = max([0.0, *(max(b.more, b.fewer) for b in drawn.bars)]) or 1.0
     middle = HEIGHT + STRIP + 8
-    strips = {"more": "", "fewer": ""}
-    for b in drawn.bars:
-        left, right = (round(WIDTH * (x - drawn.low) / width) for x in (b.low, b.high))
-        w = max(1, right - left - 1)
-        for side, sign in (("more", -1), ("fewer", 1)):
-            h = round(STRIP * getattr(b, side) / top)
-            if h:
-                strips[side] += f"M{left} {middle}v{sign * h}h{w}v{-sign * h}z"
-    marks = [(round(WIDTH * (x - drawn.low) / width), text) for x, text in drawn.ticks]
-    beyond = " and ".join(drawn.beyond)
-    return {**strips, "marks": _apart(marks), "middle": middle, "beyond": beyond}
+    strips = {}
+    for side, sign in (("more", -1), ("fewer", 1)):
+        bars = []
+        for b in drawn.bars:
+            left, right = _across(drawn, b.low, b.high)
+            if right > left:
+                bars.append((left, right, middle + sign * round(STRIP * getattr(b, side) / top)))
+        strips[side] = _outline(bars, middle)
+    marks = [(_across(drawn, x)[0], text) for x, text in drawn.ticks]
+    return {**strips, "marks": _apart(marks), "beyond": " and ".join(drawn.beyond)}
 
 
 def _apart(marks: list[tuple[int, str]]) -> list[tuple[int, str, str]]:
@@ -108,22 +96,33 @@ def _apart(marks: list[tuple[int, str]]) -> list[tuple[int, str, str]]:
     free = -math.inf
     for x, text in marks:
         half = 3.2 * len(text)
-        start, anchor = (
-            (x, "start") if x - half < 0 else (x - 2 * half, "end") if x + half > WIDTH else (x - half, "middle")
-        )
+        anchor = "start" if x < half else "end" if x > WIDTH - half else "middle"
+        start = {"start": x, "end": x - 2 * half, "middle": x - half}[anchor]
         if start >= free:
             kept.append((x, text, anchor))
             free = start + 2 * half + 8
     return kept
 
 
-def categories(column: Column) -> list[dict[str, Any]]:
-    """Bars of the shares of categories, and of what stands outside the axis of an ordered column."""
-    found = rows(column, most=8 if _profile_of(column) is None else 4)
-    top = max((max(row.reference, row.current) for row in found), default=0.0) or 1.0
-    if _profile_of(column) is not None:
+def shares_of(found: Sequence[Row], *, beside_axis: bool) -> list[dict[str, Any]]:
+    """Bars of the shares of categories, or of what stands outside the axis of an ordered column."""
+    single = [row for row in found if row.together == 1]
+    top = max((max(row.reference, row.current) for row in single), default=0.0) or 1.0
+    if beside_axis:
         top = max(top, 0.5)  # beside an axis, a few missing values must not look like many
-    return [
-        {"label": row.label, "r": round(290 * row.reference / top), "c": round(290 * row.current / top)}
-        for row in found
-    ]
+    drawn = []
+    for i, row in enumerate(found):
+        alone = row.together == 1
+        r, c = (round(270 * share / top) if alone else 0 for share in (row.reference, row.current))
+        words = "" if alone and not beside_axis else "{} → {}".format(*percents(row.reference, row.current))
+        drawn.append(
+            {
+                "label": row.label,
+                "y": 20 * i,
+                "r": r,
+                "c": c,
+                "text": words,
+                "x": 146 + max(r, c) + (8 if max(r, c) else 0),
+            }
+        )
+    return drawn

@@ -11,7 +11,7 @@ from rich.text import Text
 from kullback.result.comparison import Column, Comparison
 from kullback.show import text as words
 from kullback.show.bars import split_bar
-from kullback.show.comparison.words import in_words, sides, top_is
+from kullback.show.comparison.drivers import in_words, sides, top_is
 
 STYLES = {
     "fewer": "#3a8fd9",
@@ -21,7 +21,7 @@ STYLES = {
     "quiet": "dim",
     "name": "bold",
 }
-WIDE = 118  # from here on everything about a column fits on one line
+WIDE = 140  # from here on everything about a column fits on one line
 
 
 def scale_end(result: Comparison) -> float:
@@ -73,7 +73,7 @@ class _Drawing:
         self.end = scale_end(result)
         longest = max([6, *(cell_len(words.name(column.name, limit=60)) for column in result.columns)])
         self.name = min(longest, 28 if self.wide else max(10, min(24, width - 52)))
-        self.bar = 24 if self.wide else max(4, min(32, width - self.name - 36))
+        self.bar = 20 if self.wide else max(4, min(32, width - self.name - 36))
 
     def lines(self, top: int | None, written: Sequence[object]) -> list[Text]:
         result = self.result
@@ -153,8 +153,11 @@ class _Drawing:
         for flag in flags(column):
             more = Text().append(" · " if why else "", STYLES["quiet"])
             more.append(flag, STYLES["flag"] if flag.startswith("∞") else STYLES["quiet"])
-            if why.cell_len + more.cell_len <= room:
-                why.append_text(more)
+            if why.cell_len + more.cell_len > room:
+                if flag.startswith("∞") and why.cell_len + 4 <= room:
+                    why.append(" · ", STYLES["quiet"]).append("∞", STYLES["flag"])
+                break
+            why.append_text(more)
         return why
 
     def _legend(self, shown: Sequence[Column]) -> list[Text]:

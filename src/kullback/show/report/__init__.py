@@ -2,7 +2,8 @@
 
 Templates here hold the frame (`base.html`) and the blocks (`blocks.html`: header, sources, ranked table, notes);
 each report adds its own template beside its module. Autoescape is on everywhere; values of the data pass through the
-filter `visible`. The Content-Security-Policy allows the one style sheet and the one script by their hashes, and nothing else.
+filter `visible`. The Content-Security-Policy allows the one style sheet and the one script by their hashes, and
+nothing else.
 """
 
 from __future__ import annotations

@@ -1,0 +1,7 @@
+"""The laws of the measures: check them, break them, and settle the common claims about KL and cross-entropy."""
+
+from kullback.laws.checking import Verdict, check
+from kullback.laws.claims import Claim, claims
+from kullback.laws.counterexamples import Counterexample, counterexample
+
+__all__ = ["Claim", "Counterexample", "Verdict", "check", "claims", "counterexample"]
