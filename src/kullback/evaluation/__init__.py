@@ -4,9 +4,10 @@ Predictions and labels become an `Evaluation`; logits or traces of two language 
 generated samples a `GeneratorEvaluation`.
 """
 
+from kullback.evaluation._compare_models import diff_models
 from kullback.evaluation._evaluate import evaluate
 from kullback.evaluation._files import evaluate_table, log_loss_of_table
 from kullback.evaluation._recalibrate import recalibrate
 from kullback.evaluation._scores import log_loss
 
-__all__ = ["evaluate", "evaluate_table", "log_loss", "log_loss_of_table", "recalibrate"]
+__all__ = ["diff_models", "evaluate", "evaluate_table", "log_loss", "log_loss_of_table", "recalibrate"]

@@ -20,7 +20,7 @@ def core(log_p: Floats, log_q: Floats) -> Floats:
 
 
 def kl_lower(core_value: Floats, p_tail: Floats, q_tail: Floats) -> Floats:
-    """T1: KL ≥ core + p_T log(p_T/q_T), the tail seen as one token (log-sum inequality; tight if p/q is constant there)."""
+    """T1: KL ≥ core + p_T log(p_T/q_T), the tail seen as one token (log-sum inequality; tight if p/q is constant)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         tail = np.where(p_tail > 0, p_tail * (np.log(p_tail) - np.log(q_tail)), 0.0)
     return np.asarray(core_value + tail)
@@ -29,8 +29,8 @@ def kl_lower(core_value: Floats, p_tail: Floats, q_tail: Floats) -> Floats:
 def kl_upper(core_value: Floats, p_tail: Floats, cap: Floats, log_q_floor: Floats) -> Floats:
     """T2: KL ≤ core + Σ_T p log p − p_T log q_min if no q is below q_min, with Σ_T p log p at its largest.
 
-    The tail's p are at most `cap` (the least stored p): Σ p log p is convex, so it is largest with ⌊p_T/c⌋ tokens at the
-    cap and one with the rest.
+    The tail's p are at most `cap` (the least stored p): Σ p log p is convex, so it is largest with ⌊p_T/c⌋ tokens at
+    the cap and one with the rest.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         full = np.floor(np.where(cap > 0, p_tail / cap, 0.0))
@@ -39,13 +39,12 @@ def kl_upper(core_value: Floats, p_tail: Floats, cap: Floats, log_q_floor: Float
     return np.asarray(core_value + largest - p_tail * log_q_floor)
 
 
-def kl_between(
-    core_value: Floats, p_tail: Floats, tail_entropy: Floats, log_q_tail: Floats
-) -> tuple[Floats, Floats]:
+def kl_between(core_value: Floats, p_tail: Floats, tail_entropy: Floats, log_q_tail: Floats) -> tuple[Floats, Floats]:
     """T3: if H(P) is known and all of Q is at hand, KL lies between two numbers.
 
-    The tail's Σ p log p is then known exactly; −Σ_T p log q is linear in p at fixed entropy h of p/p_T (`tail_entropy`),
-    so its extremes are p ∝ qˢ, s ≥ 0 and s ≤ 0, found by bisection. `log_q_tail` is (n, m), the tail tokens of Q.
+    The tail's Σ p log p is then known exactly; −Σ_T p log q is linear in p at fixed entropy h of p/p_T
+    (`tail_entropy`), so its extremes are p ∝ qˢ, s ≥ 0 and s ≤ 0, found by bisection. `log_q_tail` is (n, m), the tail
+    tokens of Q.
     """
     ends = []
     for sign in (1.0, -1.0):
@@ -75,7 +74,7 @@ def _tilted(log_q: Floats, s: Floats) -> tuple[Floats, Floats]:
 
 
 def js_upper(js_coarse: Floats, p_tail: Floats, q_tail: Floats) -> Floats:
-    """T5: Jensen–Shannon is at most that of the stored tokens, plus ½(p_T + q_T) log 2 in place of the tail's own term."""
+    """T5: Jensen–Shannon is at most that of the stored tokens, with ½(p_T + q_T) log 2 for the tail's own term."""
     with np.errstate(divide="ignore", invalid="ignore"):
         both = p_tail + q_tail
         own = 0.5 * (
@@ -123,4 +122,4 @@ def sampled_kl(
         if spread > 0:
             beta = -float(np.mean((x - x.mean()) * (y - y.mean()))) / spread
             out[use] = naive[use] + beta * control[use]
-    return out
+    return np.asarray(out)

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sparse:
-    """Per position: `ids` (n, k), −1 where there is none, `log_p` (n, k), and `log_tail` (n,), the log-mass of the rest."""
+    """Per position: `ids` (n, k), −1 where there is none, `log_p` (n, k), and `log_tail` (n,) of the rest."""
 
     ids: NDArray[np.int64]
     log_p: Floats
@@ -21,7 +21,8 @@ class Sparse:
 
 
 def aligned(p: Sparse, q: Sparse) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Log-masses (n, k+1) on the tokens that both store, then everything else as one; and whether all of p's are stored.
+    """Log-masses (n, k+1) on the tokens that both store, then everything else as one; and whether all of p's are
+    stored.
 
     Seeing several tokens as one only lowers every f-divergence (data processing): what is measured on these rows is a
     lower bound of the truth.
@@ -71,6 +72,6 @@ def top_k(logits: NDArray[Any], k: int) -> Sparse:
 
 
 def tail_of(log_p: Floats) -> Floats:
-    """log(1 − Σ p): what an interface that reports only its top tokens leaves to the rest (0 where rounding passes 1)."""
+    """Log of 1 − Σ p: what an interface that reports only top tokens leaves to the rest (0 if rounding passes 1)."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(np.maximum(1.0 - np.exp(log_p).sum(axis=1), 0.0)))

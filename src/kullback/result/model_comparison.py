@@ -47,11 +47,11 @@ class ModelComparison(Result):
     Attributes
     ----------
     kl, kl_reverse, js, total_variation
-        Means over positions of KL(P‖Q), KL(Q‖P), Jensen–Shannon and total variation; intervals clustered by document, or
-        for the order of the positions if there are no documents.
+        Means over positions of KL(P‖Q), KL(Q‖P), Jensen–Shannon and total variation; intervals clustered by document,
+        or for the order of the positions if there are no documents.
     delta_cross_entropy, alignment
-        NLL of Q minus NLL of P, and how much of it is not KL:  ΔCE = KL + alignment. KL says how much changed, alignment
-        whether the change went with or against the text. None without targets.
+        NLL of Q minus NLL of P, and how much of it is not KL:  ΔCE = KL + alignment. KL says how much changed,
+        alignment whether the change went with or against the text. None without targets.
     cross_entropy_base, cross_entropy_other, bits_per_byte
         The models' mean NLL; base, other and difference in bits per byte of text. None where unknown.
     same_top, delta_p
