@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kullback.cli import compare, evaluate
+from kullback.cli import compare, diff_models, evaluate
 
 app = typer.Typer(
     name="kullback",
@@ -40,6 +40,7 @@ def options(
 
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
+app.command("diff-models")(diff_models.diff_models)
 
 
 def main() -> None:

@@ -48,14 +48,16 @@ def kl_between(core_value: Floats, p_tail: Floats, tail_entropy: Floats, log_q_t
     """
     ends = []
     for sign in (1.0, -1.0):
-        low, high = np.zeros(p_tail.shape), np.full(p_tail.shape, 64.0)
-        for _ in range(60):
+        low, high = np.zeros(p_tail.shape), np.full(p_tail.shape, 1e6)
+        for _ in range(70):
             middle = 0.5 * (low + high)
             entropy, _ = _tilted(log_q_tail, sign * middle)
-            above = entropy > tail_entropy
+            above = entropy > tail_entropy - 1e-12  # at the flat top of the entropy, rounding must not narrow the set
             low, high = np.where(above, middle, low), np.where(above, high, middle)
-        # `low` has at least the entropy asked for: the extreme over a larger set of p, so the bound stays on its side.
-        _, mean = _tilted(log_q_tail, sign * low)
+        # `high` has at most the entropy asked for: beyond the extreme, never short of it.
+        entropy, mean = _tilted(log_q_tail, sign * high)
+        furthest = log_q_tail.max(axis=1) if sign > 0 else log_q_tail.min(axis=1)
+        mean = np.where(entropy > tail_entropy, furthest, mean)
         with np.errstate(divide="ignore", invalid="ignore"):
             own = np.where(p_tail > 0, p_tail * (np.log(p_tail) - tail_entropy), 0.0)
         ends.append(np.asarray(core_value + own - p_tail * mean))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from kullback.statistics.means import t_quantile
 
 Floats = NDArray[np.float64]
 
+_FEW = 20
 _QUANTILES = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
 
 
@@ -190,6 +191,8 @@ def mean_of(x: Floats, clusters: NDArray[np.intp] | None, *, level: float, metho
         error, degrees = mean_error(x, clusters=clusters)
         n: tuple[int, ...] = (x.size, degrees + 1)
         how = "error clustered by document"
+        if degrees + 1 < _FEW:  # the spread of a few sums is itself a matter of luck: never below the serial error
+            error = max(error, serial_mean_error(x)[0]) if np.isfinite(x).all() else error
     else:
         error, lags = serial_mean_error(x) if np.isfinite(x).all() else (math.nan, 0)
         degrees, n, how = x.size - 1, (x.size,), f"error allows for dependence over {lags} positions"
@@ -217,7 +220,9 @@ def _quantiles(x: Floats) -> dict[str, float]:
     if not np.isfinite(x).any():
         return {}
     out = {"min": float(np.min(x))}
-    method = "linear" if np.isfinite(x).all() else "lower"  # nothing lies half-way to infinity
+    method: Literal["linear", "lower"] = (
+        "linear" if np.isfinite(x).all() else "lower"
+    )  # nothing lies half-way to infinity
     out |= {f"{q:g}": float(v) for q, v in zip(_QUANTILES, np.quantile(x, _QUANTILES, method=method), strict=True)}
     return out | {"max": float(np.max(x))}
 

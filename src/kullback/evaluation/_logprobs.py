@@ -3,7 +3,7 @@
 Each line is one document, a prompt or a completion:
 
 - vLLM: `prompt_logprobs`, a list of null or {"id": {"logprob": −1.2, "rank": 1, "decoded_token": "a"}, …}, and
-  `prompt_token_ids`, to know which token came; without them the entry listed beyond the top ones, or the first, is it.
+  `prompt_token_ids`, to know which token came; without them the first entry is it, as vLLM writes them.
 - OpenAI: `logprobs.content` (or `choices[0].logprobs.content`), a list of {"token", "logprob", "top_logprobs": […]}.
 
 Only what is reported is used: no probability of an unreported token is guessed.
@@ -75,7 +75,7 @@ def _positions(line: dict[str, Any]):  # type: ignore[no-untyped-def]
             if entry is None:  # the first token has nothing before it
                 continue
             known = {int(key): float(v["logprob"] if isinstance(v, dict) else v) for key, v in entry.items()}
-            target = int(given[i]) if given is not None else _reported(entry)
+            target = int(given[i]) if given is not None else int(next(iter(entry)))
             value = entry[str(target)]
             yield target, str(value.get("decoded_token") or "") if isinstance(value, dict) else "", known
         return
@@ -84,13 +84,6 @@ def _positions(line: dict[str, Any]):  # type: ignore[no-untyped-def]
         listed = [item, *item.get("top_logprobs", [])]
         known = {_number(entry): float(entry["logprob"]) for entry in listed}
         yield _number(item), str(item["token"]), known
-
-
-def _reported(entry: dict[str, Any]) -> int:
-    """The prompt's own token is listed even when it is not among the top ones: it has the last rank."""
-    ranked = [(int(v.get("rank") or 0), int(key)) for key, v in entry.items()]
-    last = max(ranked)
-    return last[1] if last[0] > len(ranked) - 1 else ranked[0][1]
 
 
 def _number(entry: dict[str, Any]) -> int:

@@ -70,8 +70,8 @@ def check_same_positions(base: Model, other: Model) -> None:
     if base.vocabulary and other.vocabulary and base.vocabulary != other.vocabulary:
         raise InvalidInput(
             f"{base.name} has a vocabulary of {base.vocabulary:,} and {other.name} of {other.vocabulary:,}: KL is "
-            f"defined "
-            "over one vocabulary. Models with different tokenizers are compared by bits per byte of the same documents."
+            "defined over one vocabulary. Models with different tokenizers are compared by bits per byte of the same "
+            "documents."
         )
     if base.n != other.n:
         raise InvalidInput(f"{base.name} has {base.n:,} positions and {other.name} {other.n:,}; expected the same text")
@@ -85,8 +85,7 @@ def check_same_positions(base: Model, other: Model) -> None:
             at = int(np.argmax(differs))
             raise InvalidInput(
                 f"{int(differs.sum()):,} positions have another next token in {other.name} than in {base.name}, the "
-                f"first "
-                f"is {at} ({other.targets[at]} instead of {base.targets[at]}): the texts differ"
+                f"first is {at} ({other.targets[at]} instead of {base.targets[at]}): the texts differ"
             )
 
 
@@ -157,8 +156,8 @@ def _check_finite(x: NDArray[Any], name: str, start: int) -> None:
 def _tails(model: Model, rows: slice) -> tuple[Floats, Floats] | None:
     """What the cut tokens of a .kld file can hold together, at least and at most; None if nothing was cut.
 
-    Rounding moves the stored masses by half a step each, so 1 − Σ is known to ± half a step and no better; each cut token
-    has at most the least mass that is stored.
+    Rounding moves the stored masses by half a step each, so 1 − Σ is known to ± half a step and no better; each cut
+    token has at most the least mass that is stored.
     """
     if model.kld is None:
         return None

@@ -30,14 +30,10 @@ def pairs_formula(a: NDArray[Any], b: NDArray[Any]) -> Pairs:
     log_z = np.stack([_log_sum_exp(a), _log_sum_exp(b)], axis=1)
     log_p, log_q = a - log_z[:, :1], b - log_z[:, 1:]
     p, q = np.exp(log_p), np.exp(log_q)
+    middle = np.logaddexp(log_p, log_q) - np.log(2.0)
     with np.errstate(invalid="ignore", over="ignore"):
-        u = log_q - log_p
-        forward = np.where(p > 0, p * phi(u, xp=np), q)
-        backward = np.where(q > 0, q * phi(-u, xp=np), p)
-        middle = np.logaddexp(log_p, log_q) - np.log(2.0)
-        js = np.where(p > 0, p * phi(middle - log_p, xp=np), 0.5 * q) + np.where(
-            q > 0, q * phi(middle - log_q, xp=np), 0.5 * p
-        )
+        forward, backward = _excess(p, q, log_q - log_p), _excess(q, p, log_p - log_q)
+        js = _excess(p, 0.5 * (p + q), middle - log_p) + _excess(q, 0.5 * (p + q), middle - log_q)
         entropy = -np.sum(np.where(p > 0, p * log_p, 0.0), axis=1)
     return Pairs(
         forward.sum(axis=1),
@@ -48,6 +44,13 @@ def pairs_formula(a: NDArray[Any], b: NDArray[Any]) -> Pairs:
         np.stack([a.argmax(axis=1), b.argmax(axis=1)], axis=1),
         log_z,
     )
+
+
+def _excess(p: Floats, q: Floats, u: Floats) -> Floats:
+    """P φ(u) with q = p eᵘ; far from u = 0 as q − p − p u, where eᵘ may overflow; p = 0 contributes q."""
+    near = np.abs(u) < 1.0
+    far = q - p - np.where(p > 0, p * u, 0.0)
+    return np.asarray(np.where(near, p * phi(np.where(near, u, 0.0), xp=np), far))
 
 
 def pairs(a: NDArray[Any], b: NDArray[Any]) -> Pairs:
@@ -69,4 +72,5 @@ def _log_sum_exp(x: Floats) -> Floats:
 
 def _plain(x: NDArray[Any]) -> NDArray[Any]:
     """Contiguous float32 or float64; shorter floats are widened, not computed with."""
-    return np.ascontiguousarray(x, dtype=np.float64 if x.dtype == np.float64 else np.float32)
+    # Writeable, because the loops are compiled once more for arrays that are not, with another order of sums.
+    return np.require(x, dtype=np.float64 if x.dtype == np.float64 else np.float32, requirements=["C", "W", "E"])
