@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kullback.cli import compare, diff_models, evaluate
+from kullback.cli import compare, diff_models, evaluate, trace
 
 app = typer.Typer(
     name="kullback",
@@ -41,6 +41,7 @@ def options(
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("diff-models")(diff_models.diff_models)
+app.command("trace")(trace.trace)
 
 
 def main() -> None:
