@@ -198,6 +198,7 @@ def _rungs(ladder: Ladder, classes: tuple[str, ...], clusters: Clusters, level: 
 
 def _words(step: Step, classes: tuple[str, ...]) -> str:
     line, said = step.line, []
+    assert line is not None
     if step.family.free_line and not step.family.curve:
         slope = (line.values[-1] - line.values[0]) / (line.nodes[-1] - line.nodes[0])
         if slope > 0:
@@ -219,6 +220,7 @@ def _recalibrator(ladder: Ladder, classes: tuple[str, ...]) -> Recalibrator:
         nodes = values = np.array([-1.0, 1.0])
         return Recalibrator(IDENTITY, classes, tuple(nodes), tuple(values), (0.0,) * len(classes), FLOOR)
     line = ladder.chosen.line
+    assert line is not None
     return Recalibrator(
         ladder.chosen.family.name,
         classes,

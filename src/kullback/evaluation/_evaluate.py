@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from kullback.errors import InvalidInput
 from kullback.evaluation._classifier import evaluate_classifier
-from kullback.evaluation._truth import Predictions, codes_of, read_predictions, read_truth
+from kullback.evaluation._forecasts import is_forecast
+from kullback.evaluation._regressor import evaluate_regressor
+from kullback.evaluation._truth import Predictions, codes_of, plain_array, read_predictions, read_truth
 from kullback.result.evaluation import Evaluation
 
 
@@ -37,7 +39,8 @@ def evaluate(
     y : labels (n,), or (n, K) probabilities of each class; for a regressor numbers (n,)
     predictions
         Classifier: array or frame (n, K) of probabilities, `kb.Logits` or `kb.LogProbs` of one, or (n,), the
-        probability of class 1.
+        probability of class 1. Regressor: a batched family such as `Normal(mean, std)` or a frozen scipy distribution,
+        `kb.Samples(draws)` of shape (n, draws), `Quantiles(levels, values)` or `Histogram(edges, mass)`.
     versus
         Another model's predictions of the same rows, to compare with in pairs.
     classes
@@ -73,6 +76,21 @@ def evaluate(
     """
     if folds < 2:
         raise InvalidInput(f"folds={folds}; cross-fitting needs at least 2")
+    if is_forecast(predictions):
+        numbers = plain_array(y).astype(np.float64).reshape(-1)
+        grouping = (
+            None if clusters is None else _in_order_of_appearance(codes_of(clusters, numbers.size, "clusters")[0])
+        )
+        return evaluate_regressor(
+            numbers,
+            predictions,
+            clusters=grouping,
+            columns=slices,
+            versus=None if versus is None else ("the other model", versus),
+            folds=folds,
+            level=level,
+            random_state=random_state,
+        )
     read = read_predictions(predictions, classes=classes, normalise=normalise)
     n = read.values.shape[0]
     truth = read_truth(y, read.classes, n)

@@ -64,7 +64,7 @@ class Step:
     parameters: int
     gain: Floats
     in_sample: float
-    line: Line
+    line: Line | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +105,7 @@ def climb(
     fold = fold_numbers(n, folds=folds, clusters=clusters, random_state=random_state)
     inner = _Part(c[fit_rows], _take(truth, fit_rows))
     inner_fold, m = fold[fit_rows], fit_rows.size
-    inflation = _inflation(loss, clusters)
+    inflation = design_effect(loss, clusters)
     families = [f for f in FAMILIES if not f.curve or inner.curve.nodes.size > 2]
 
     # Rows of the table: 'as it is', then the families; columns: all rows, then each training part.
@@ -202,7 +202,7 @@ def _whole(in_sample: float, gain: Floats, fit_rows: NDArray[np.intp]) -> float:
     return float(in_sample) + float(gain.mean() - gain[fit_rows].mean())
 
 
-def _inflation(loss: Floats, clusters: NDArray[np.intp] | None) -> float:
+def design_effect(loss: Floats, clusters: NDArray[np.intp] | None) -> float:
     """How many rows of a cluster are worth one, ≥ 1: the design effect of the loss."""
     if clusters is None:
         return 1.0

@@ -112,6 +112,7 @@ def _load(source: Path, device: str, dtype: str) -> tuple[Any, Any]:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if not hasattr(torch, dtype):
         raise InvalidInput(f"dtype {dtype!r} is not known; use float32, bfloat16 or float16")
+    transformers.utils.logging.disable_progress_bar()  # ours is enough
     where: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     folder = source
     if source.is_file():

@@ -93,7 +93,7 @@ def read_truth(given: Any, /, classes: tuple[str, ...], n: int) -> Truth:
         if given.codes.size != n:
             raise InvalidInput(f"{given.codes.size} rows of truth and {n} rows of predictions; expected the same rows")
         return Truth(class_numbers(given.levels, given.codes, classes)[given.codes], None)
-    values = _plain_array(given)
+    values = plain_array(given)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.shape[0] != n:
@@ -145,7 +145,7 @@ def codes_of(given: Any, n: int, what: str) -> tuple[NDArray[np.intp], list[str]
     """Numbers 0 … G−1 for the values of a column of clusters or slices, and the values as text."""
     if isinstance(given, Coded):
         return given.codes, given.levels
-    values = _plain_array(given)
+    values = plain_array(given)
     if values.shape != (n,):
         raise InvalidInput(f"{what} has shape {values.shape}; expected ({n},), one value per row")
     levels, inverse = _levels(values)
@@ -164,7 +164,8 @@ def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _plain_array(given: Any) -> NDArray[Any]:
+def plain_array(given: Any) -> NDArray[Any]:
+    """Arrays, tensors and columns of frames as NumPy."""
     if isinstance(given, (Probs, Logits, LogProbs)):
         raise InvalidForm(
             f"truth is {type(given).__name__}; expected labels (n,) or a plain array (n, K) of probabilities"

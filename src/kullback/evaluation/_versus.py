@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 
 # Predictions are mixed with this much of the uniform distribution for the e-value alone: its bets need a bounded loss.
 MIXED = 1e-3
+# Log densities have no such bound: their differences are cut at this many nats, again for the e-value alone.
+TRUNCATED = 5.0
 _FLIPS_UP_TO = 2_000
 
 
@@ -27,7 +29,7 @@ def compare_losses(
     gain: Floats,
     other_gain: Floats,
     spread: float,
-    categories: int,
+    categories: int | None,
     /,
     *,
     clusters: Clusters = None,
@@ -45,8 +47,12 @@ def compare_losses(
     else:
         t = float(difference.mean()) / error if error > 0 else 0.0
         p_value, test = float(2.0 * stats.t.sf(abs(t), degrees)), "paired t"
-    bound = math.log((1.0 - MIXED) * categories / MIXED + 1.0)
-    mixed = _mixed(loss, categories) - _mixed(other, categories)
+    if categories is None:
+        bound, mixture = TRUNCATED, 0.0
+        mixed = np.clip(difference, -bound, bound)
+    else:
+        bound, mixture = math.log((1.0 - MIXED) * categories / MIXED + 1.0), MIXED
+        mixed = _mixed(loss, categories) - _mixed(other, categories)
     if clusters is not None:
         size = cluster_sums(np.ones(mixed.size), clusters)
         mixed = (cluster_sums(mixed, clusters) / size)[_first_seen(clusters)]
@@ -66,7 +72,7 @@ def compare_losses(
         test=test,
         log_e=evidence.log_e,
         bound=bound,
-        mixed=MIXED,
+        mixed=mixture,
         row=evidence.row,
     )
 

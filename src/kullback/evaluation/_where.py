@@ -60,7 +60,7 @@ def slices(
         inside = None if clusters is None else np.unique(clusters[rows], return_inverse=True)[1]
         own = None
         named = name in columns
-        if named and rows.size >= _SMALLEST_TO_RECALIBRATE and len(out) < _MOST_RECALIBRATED and excess > 0:
+        if named and classes and rows.size >= _SMALLEST_TO_RECALIBRATE and len(out) < _MOST_RECALIBRATED and excess > 0:
             own = _own_gain(scores, truth, rows, inside, level)
         out.append(
             Slice(
