@@ -152,3 +152,25 @@ def test_exit_codes(file, tmp_path):
     assert run(tmp_path / "none.parquet").exit_code == 2
     assert run(file, "--quick").exit_code == 0
     assert run(file, "--json", file).exit_code == 2
+
+
+def test_predictions_of_a_number(tmp_path):
+    rng = np.random.default_rng(0)
+    mean = rng.standard_normal(400)
+    y = mean + rng.standard_normal(400)
+    z = {0.1: -1.2815515655446004, 0.5: 0.0, 0.9: 1.2815515655446004}
+    columns = {"y": y, "m": mean, "s": np.full(400, 0.5)}
+    columns |= {f"q_{level}": mean + 0.5 * v for level, v in z.items()}
+    columns |= {f"d{i}": mean + 0.5 * rng.standard_normal(400) for i in range(30)}
+    pq.write_table(pa.table(columns), tmp_path / "r.parquet")
+    normal = evaluate_table(tmp_path / "r.parquet", mean="m", std="s")
+    assert normal.kind == "regressor"
+    assert "too narrow" in normal.ladder[1].words
+    for options in ({"quantiles": "q_*"}, {"samples": "d*"}):
+        other = evaluate_table(tmp_path / "r.parquet", **options)
+        assert other.scores["crps"].value == pytest.approx(normal.scores["crps"].value, rel=0.06)
+    assert run(tmp_path / "r.parquet", "--mean", "m", "--std", "s", "--json", "-").exit_code == 0
+    assert run(tmp_path / "r.parquet", "--mean", "m").exit_code == 2
+    assert (
+        run(tmp_path / "r.parquet", "--mean", "m", "--std", "s", "--recalibrator", tmp_path / "x.json").exit_code == 2
+    )

@@ -27,6 +27,14 @@ def evaluate(
     log_probs: Annotated[
         str | None, typer.Option(metavar="PATTERN", help="Columns of log-probabilities instead.")
     ] = None,
+    mean: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="For a number: the mean of a normal.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(metavar="COLUMN", help="Its standard deviation.")] = None,
+    samples: Annotated[str | None, typer.Option(metavar="PATTERN", help="For a number: columns of draws.")] = None,
+    quantiles: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="For a number: columns of quantiles, q_0.05 and so on.")
+    ] = None,
     vs: Annotated[
         str | None, typer.Option(metavar="FILE", help="Another model's predictions of the same rows.")
     ] = None,
@@ -88,6 +96,10 @@ def evaluate(
                 **shared,
                 logits=logits,
                 log_probs=log_probs,
+                mean=mean,
+                std=std,
+                samples=samples,
+                quantiles=quantiles,
                 versus=vs,
                 clusters=cluster,
                 slices=tuple(slices or ()),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kullback.errors import InvalidInput
 from kullback.evaluation._evaluate import evaluate
+from kullback.evaluation._forecasts import Gaussian, Quantiles
 from kullback.evaluation._large import Query, over_all_rows, table_log_loss
 from kullback.evaluation._table import Table, opened
 from kullback.evaluation._truth import Coded
-from kullback.forms import Logits, LogProbs
+from kullback.forms import Logits, LogProbs, Samples
 from kullback.result.estimate import Estimate
 from kullback.result.evaluation import Evaluation
 
@@ -29,6 +32,10 @@ def evaluate_table(
     probs: str | None = None,
     logits: str | None = None,
     log_probs: str | None = None,
+    mean: str | None = None,
+    std: str | None = None,
+    samples: str | None = None,
+    quantiles: str | None = None,
     versus: Any = None,
     clusters: str | None = None,
     slices: Sequence[str] = (),
@@ -48,6 +55,9 @@ def evaluate_table(
         column named y, truth, label or target.
     probs, logits, log_probs : str, optional
         Pattern of the prediction columns, one of the three; default probs="p_*". What `*` matches names the class.
+    mean, std, samples, quantiles : str, optional
+        For a truth that is a number: the columns of a normal prediction's mean and standard deviation, or a pattern of
+        columns of draws, or of quantiles, where `*` matches the level (q_0.05, q_0.5, …; also q_5, q_50 in percent).
     versus : optional
         Another table with the same rows in the same order, whose prediction columns match the same pattern.
     clusters, slices : names of columns
@@ -66,6 +76,28 @@ def evaluate_table(
     >>> evaluate_table(pa.table({"y": y, "p_cat": p[:, 0], "p_dog": p[:, 1]})).classes
     ('cat', 'dog')
     """
+    if mean or std or samples or quantiles:
+        if probs or logits or log_probs:
+            raise InvalidInput("predictions are given twice: of classes (--probs …) and of a number (--mean …)")
+        asked = Asked(mean, std, samples, quantiles)
+        tables = [source] if versus is None else [source, versus]
+        with opened(*tables, memory=memory, threads=threads) as found:
+            table = found[0]
+            name = table.truth_column(truth)
+            numbers = table.matrix([name])[:, 0]
+            if versus is not None and name in found[1].types:
+                _equal_numbers(numbers, found[1].matrix([name])[:, 0], found[1].label)
+            labels = [t.label for t in found]
+            result = evaluate(
+                numbers,
+                asked.read(table),
+                versus=None if versus is None else asked.read(found[1]),
+                clusters=None if clusters is None else table.coded(clusters),
+                slices={c: table.coded(c, missing="(missing)") for c in slices},
+                level=level,
+                random_state=random_state,
+            )
+        return _labelled(result, labels[0], labels[-1])
     pattern, form = _pattern(probs, logits, log_probs)
     tables = [source] if versus is None else [source, versus]
     with opened(*tables, memory=memory, threads=threads) as found:
@@ -143,6 +175,43 @@ def log_loss_of_table(
         return table_log_loss(Query(table, table.truth_column(truth), columns, normalise=normalise), clusters, level)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which columns hold the prediction of a number."""
+
+    mean: str | None
+    std: str | None
+    samples: str | None
+    quantiles: str | None
+
+    def read(self, table: Table) -> Any:
+        """The forecast of a table."""
+        given = [self.mean or self.std, self.samples, self.quantiles]
+        if sum(g is not None for g in given) != 1:
+            raise InvalidInput("name one of --mean with --std, --samples and --quantiles")
+        if self.samples is not None:
+            return Samples(table.matrix([c for c, _ in table.matching(self.samples, "--samples")]))
+        if self.quantiles is not None:
+            columns = table.matching(self.quantiles, "--quantiles")
+            try:
+                levels = np.array([float(name.lstrip("qp").rstrip("%").replace("_", ".")) for _, name in columns])
+            except ValueError:
+                raise InvalidInput(
+                    f"columns {[c for c, _ in columns][:5]} do not say their levels; call them q_0.05, q_0.5 and so on"
+                ) from None
+            levels = levels / 100 if levels.max() >= 1 else levels
+            order = np.argsort(levels)
+            return Quantiles(levels[order], table.matrix([columns[j][0] for j in order]))
+        if self.mean is None or self.std is None:
+            raise InvalidInput("a normal prediction needs both --mean and --std")
+        return Gaussian(*table.matrix([self.mean, self.std]).T)
+
+
+def _equal_numbers(ours: NDArray[Any], theirs: NDArray[Any], label: str) -> None:
+    if ours.shape != theirs.shape or (ours != theirs).any():
+        raise InvalidInput(f"{label} does not hold the same truth in the same order")
+
+
 def _pattern(probs: str | None, logits: str | None, log_probs: str | None) -> tuple[str, Any]:
     given = [(p, form) for p, form in ((probs, None), (logits, Logits), (log_probs, LogProbs)) if p is not None]
     if len(given) > 1:
@@ -182,8 +251,6 @@ def _large(
 
 
 def _labelled(result: Evaluation, label: str, other: str) -> Evaluation:
-    from dataclasses import replace
-
     versus = replace(result.versus, name=other) if result.versus is not None else None
     return replace(result, source=label, versus=versus)
 

@@ -79,6 +79,13 @@ class Histogram:
         object.__setattr__(self, "mass", mass / mass.sum(axis=1, keepdims=True))
 
 
+class Gaussian(NamedTuple):
+    """Normal predictions read from two columns; in Python `kullback.families.Normal` is the same to `evaluate`."""
+
+    mean: Floats
+    std: Floats
+
+
 class Judged(NamedTuple):
     """Per row: −log density, PIT value in (0, 1), CRPS, median; and how the density was made, in words."""
 
@@ -110,7 +117,9 @@ def judge(y: Floats, predictions: Any, random_state: int) -> Judged:
 
 
 def _is_normal(x: Any) -> bool:
-    return type(x).__name__ == "Normal" and hasattr(x, "mean") and hasattr(x, "std") and not callable(x.mean)
+    return (
+        type(x).__name__ in ("Normal", "Gaussian") and hasattr(x, "mean") and hasattr(x, "std") and not callable(x.mean)
+    )
 
 
 def _rows(n: int, got: int, what: str) -> None:
