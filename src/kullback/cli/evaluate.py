@@ -27,9 +27,7 @@ def evaluate(
     log_probs: Annotated[
         str | None, typer.Option(metavar="PATTERN", help="Columns of log-probabilities instead.")
     ] = None,
-    mean: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="For a number: the mean of a normal.")
-    ] = None,
+    mean: Annotated[str | None, typer.Option(metavar="COLUMN", help="For a number: the mean of a normal.")] = None,
     std: Annotated[str | None, typer.Option(metavar="COLUMN", help="Its standard deviation.")] = None,
     samples: Annotated[str | None, typer.Option(metavar="PATTERN", help="For a number: columns of draws.")] = None,
     quantiles: Annotated[

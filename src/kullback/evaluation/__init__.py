@@ -8,6 +8,7 @@ from kullback.evaluation._compare_models import diff_models
 from kullback.evaluation._evaluate import evaluate
 from kullback.evaluation._files import evaluate_table, log_loss_of_table
 from kullback.evaluation._forecasts import Histogram, Quantiles
+from kullback.evaluation._generator import evaluate_generator
 from kullback.evaluation._recalibrate import recalibrate
 from kullback.evaluation._scores import log_loss
 from kullback.evaluation._tracing import trace
@@ -17,6 +18,7 @@ __all__ = [
     "Quantiles",
     "diff_models",
     "evaluate",
+    "evaluate_generator",
     "evaluate_table",
     "log_loss",
     "log_loss_of_table",
