@@ -74,10 +74,10 @@ def shuffled(a: Counts, b: Counts, times: int, rng: np.random.Generator) -> tupl
 
 def merged(middles: Floats, buckets: int, random_state: int) -> NDArray[np.intp]:
     """The region of each bucket: neighbouring buckets together, so that a region holds enough rows to be judged."""
-    regions = int(np.clip(buckets // 10, min(buckets, 10), 50))
+    regions = int(np.clip(buckets // 4, min(buckets, 10), 60))
     if regions >= buckets:
         return np.arange(buckets)
-    start = middles[np.random.default_rng(random_state).choice(buckets, size=regions, replace=False)]
+    start = _spread_out(middles, regions, np.random.default_rng(random_state))
     found, _ = cluster.vq.kmeans2(middles, start, iter=20, minit="matrix", missing="warn")
     code, _ = cluster.vq.vq(middles, found)
     return np.asarray(np.unique(code, return_inverse=True)[1])

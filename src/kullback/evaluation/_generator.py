@@ -119,7 +119,7 @@ def evaluate_generator(
         notes = (f"uncorrected {value:.6g}",)
         return Estimate(middle, middle - half, middle + half, level, error, "nats", method, n, notes)
 
-    missing, invented = _regions(region[code_p], region[code_q], x, y, labels, generated_labels)
+    missing, invented = _regions(region, code_p, code_q, x, y, labels, generated_labels)
     notes = []
     if count > K:
         notes.append(f"{count} buckets were asked for, {K} are not empty")
@@ -183,6 +183,7 @@ def _point(a: Counts, b: Counts, deals: tuple[Floats, Floats], weight: float, p_
 
 
 def _regions(
+    region: NDArray[np.intp],
     code_p: NDArray[np.intp],
     code_q: NDArray[np.intp],
     x: Floats,
@@ -190,9 +191,10 @@ def _regions(
     labels: Any,
     generated_labels: Any,
 ) -> tuple[tuple[Region, ...], tuple[Region, ...]]:
-    """The regions whose two counts differ beyond chance, with their names and the rows nearest to their middle."""
-    count = int(max(code_p.max(), code_q.max())) + 1
-    a, b = np.bincount(code_p, minlength=count), np.bincount(code_q, minlength=count)
+    """The regions whose two counts differ beyond chance, with their names and examples of what one side lacks."""
+    K, count = region.size, int(region.max()) + 1
+    in_p, in_q = np.bincount(code_p, minlength=K) / code_p.size, np.bincount(code_q, minlength=K) / code_q.size
+    a, b = np.bincount(region[code_p], minlength=count), np.bincount(region[code_q], minlength=count)
     seen, p_value = beyond_chance(a, b)
     found = np.flatnonzero(seen)
     p, q = a / a.sum(), b / b.sum()
@@ -205,27 +207,24 @@ def _regions(
     invented: list[Region] = []
     for k in found[np.argsort(-part[found])].tolist():
         lacks = p[k] > q[k]
-        rows, points = (np.flatnonzero(code_p == k), x) if lacks else (np.flatnonzero(code_q == k), y)
-        middle = points[rows].mean(axis=0)
-        near = rows[np.argsort(np.sum((points[rows] - middle) ** 2, axis=1))[:3]]
-        region = Region(
+        code, points, named = (code_p, x, named_p) if lacks else (code_q, y, named_q)
+        excess = (in_p - in_q if lacks else in_q - in_p) / np.maximum(in_p, in_q)
+        rows = np.flatnonzero(region[code] == k)
+        # Buckets of the region that the other side does not reach at all come first.
+        weight = np.maximum(excess[code[rows]], 0.0)
+        middle = np.average(points[rows], axis=0, weights=weight + 1e-9)
+        near = rows[np.lexsort((np.sum((points[rows] - middle) ** 2, axis=1), -weight.round(1)))[:3]]
+        entry = Region(
             bucket=k,
-            label=_name(named_p, code_p == k) if lacks or named_q is None else _name(named_q, code_q == k),
+            label="" if named is None else named[1][int(np.bincount(named[0][rows], weights=weight).argmax())],
             share_real=float(p[k]),
             share_generated=float(q[k]),
             contribution=float(part[k]),
             p_value=float(p_value[k]),
             examples=tuple(int(i) for i in near),
         )
-        (missing if lacks else invented).append(region)
+        (missing if lacks else invented).append(entry)
     return tuple(missing), tuple(invented)
-
-
-def _name(named: tuple[NDArray[np.intp], list[str]] | None, rows: NDArray[np.bool_]) -> str:
-    """The most frequent label of some rows."""
-    if named is None or not rows.any():
-        return ""
-    return named[1][int(np.bincount(named[0][rows]).argmax())]
 
 
 def _by_label(regions: tuple[Region, ...]) -> tuple[tuple[str, float, float], ...]:
