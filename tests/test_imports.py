@@ -12,23 +12,25 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "kullback"
 ROOMS = {"families", "samples", "tables", "losses", "learn", "evaluation"}
-CORE = {"errors", "forms", "facts", "_special", "_keyed", "_values", "_door", "_pair"}
+CORE = {"_version", "errors", "forms", "facts", "_special", "_keyed", "_values", "_sparse", "_door", "_pair"}
 
 # package or module -> what it may import of kullback
 ALLOWED: dict[str, set[str]] = {
+    "_version": set(),
     "errors": set(),
     "facts": set(),
     "_special": set(),
     "forms": {"errors"},
     "_keyed": {"errors"},
     "_values": {"errors", "forms"},
-    "_door": {"errors", "forms", "_keyed", "_values"},
+    "_sparse": {"errors", "forms", "_values"},
+    "_door": {"errors", "forms", "_keyed", "_values", "_sparse"},
     "_pair": {"_door", "_special"},
     "measures": CORE | {"result", "measures"},
-    "laws": CORE | {"measures", "laws"},
+    "laws": CORE | {"measures", "result", "laws", "__init__"},
     # The display methods of result.base import show inside the method body: the one exception.
     "result": {"result", "show"},
-    "show": {"result", "show", "errors"},
+    "show": {"_version", "result", "show", "errors"},
     "statistics": CORE | {"statistics", "result", "measures"},
     "verbs": CORE | ROOMS | {"measures", "result"},
     "cli": CORE | ROOMS | {"measures", "result", "show", "verbs", "laws", "cli", "statistics", "__init__"},

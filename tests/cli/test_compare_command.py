@@ -151,20 +151,14 @@ def test_a_full_disk_leaves_nothing(paths: tuple[str, str], tmp_path: Path) -> N
     """A limit on the size of files fails the write half-way, like a disk that is full."""
     (tmp_path / "old.json").write_text("before")
 
-    def small() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
-    result = spawn(
-        "compare",
-        *paths,
-        "--html",
-        tmp_path / "r.html",
-        "--json",
-        tmp_path / "old.json",
-        "--threads",
-        1,
-        preexec_fn=small,
+    # Limited inside the child: forking this process to limit it would clash with the threads of other libraries.
+    small = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); from kullback.cli import main; main()"
+    )
+    outputs = ["--html", str(tmp_path / "r.html"), "--json", str(tmp_path / "old.json"), "--threads", "1"]
+    result = subprocess.run(
+        [sys.executable, "-c", small, "compare", *paths, *outputs], capture_output=True, text=True, timeout=60
     )
     assert result.returncode == 2
     assert "r.html cannot be written" in result.stderr

@@ -70,7 +70,17 @@ def numeric(name: str, x, y, *, kind: str = "numeric", label=lambda v: f"{v:.4g}
     low, high = float(both.min()), float(both.max())
     values = np.unique(both)
     if len(values) <= 24:
-        cells = [("value", label(v), None, None, int((fx == v).sum()), int((fy == v).sum())) for v in values]
+        cells = [
+            (
+                "value",
+                f"{v:.17g}" if kind == "numeric" else label(v),
+                None,
+                None,
+                int((fx == v).sum()),
+                int((fy == v).sum()),
+            )
+            for v in values
+        ]
         return column(name, kind, [*cells, missing], min=low, max=high)
     edges = np.unique(np.quantile(both, CUTS))
     where = [*zip([low, *edges], [*edges, high], strict=True)]

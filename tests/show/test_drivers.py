@@ -67,8 +67,10 @@ def test_many_small_changes_are_called_so():
 
 def test_all_values_becoming_fewer_is_said_as_more_missing():
     x = np.arange(1000.0)
-    y = np.where(np.arange(1000) % 3 == 0, np.nan, x)
-    assert in_words(numeric("x", x, y)) == "new: missing (0 % → 33 %)"
+    x, y = (np.where(np.arange(1000) % 20 < filled, x, np.nan) for filled in (5, 3))
+    made = numeric("x", x, y)
+    assert drivers(made)[0].cells[0].kind == "bin"
+    assert in_words(made) == "more missing (75 % → 85 %)"
 
 
 def test_ends_and_labels():
@@ -94,3 +96,18 @@ def test_order_of_moments_and_shares():
     made = column("x", "datetime", cells)
     assert [cell.label for cell in in_order(made)] == ["2013-01-01", "2013-02-01 12:30", "2013-03-01"]
     assert shares(made, made.cells[0]) == (1 / 3, 1 / 3)
+
+
+def test_many_cells_that_are_each_slight_are_not_swallowed_by_their_neighbours():
+    x, y = [float(i % 17) for i in range(900)], [float(i % 23) for i in range(900)]
+    assert in_words(numeric("x", x, y)) == "new: from 17 to 22 (0 % → 26 %)"
+    assert in_words(binned([(1000, 990)] * 5 + [(0, 50)])) == "new: from 5 up (0 % → 1 %)"
+
+
+@given(counts)
+def test_no_driver_is_a_whole_that_stays_the_same(pairs):
+    made = binned(pairs)
+    if made.kl > 0 and len(made.cells) > 1:
+        said = in_words(made)
+        assert said
+        assert "all values" not in said

@@ -104,6 +104,8 @@ def test_only_none_is_zero_percent_and_only_all_is_a_hundred(share):
     assert (shown == "100 %") == (share == 1)
     value = float(re.sub(r"[<> %]", "", shown))
     assert abs(value - 100 * share) <= 0.5 + 1e-9
+    assert (value == 0) == (share == 0)
+    assert (value == 100) == (share == 1)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))

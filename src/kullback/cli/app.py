@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kullback.cli import compare, diff_models, evaluate, trace
+from kullback.cli import compare, diff_models, evaluate, explain, laws, trace
 
 app = typer.Typer(
     name="kullback",
@@ -21,7 +21,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:  # noqa: FBT001  typer calls it by position
     if asked:
-        from kullback import __version__
+        from kullback._version import __version__
 
         typer.echo(f"kullback {__version__}")
         raise typer.Exit
@@ -42,6 +42,8 @@ app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("diff-models")(diff_models.diff_models)
 app.command("trace")(trace.trace)
+app.command("explain")(explain.explain)
+app.command("laws")(laws.laws)
 
 
 def main() -> None:

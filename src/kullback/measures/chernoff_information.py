@@ -46,7 +46,7 @@ def chernoff_information(
     --------
     >>> import kullback as kb
     >>> round(float(kb.chernoff_information([0.5, 0.5], [0.25, 0.75])), 9)
-    0.034817416
+    0.034688185
     """
     return measure(formula, p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
 

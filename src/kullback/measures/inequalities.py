@@ -73,7 +73,7 @@ def bounds(
     >>> import kullback as kb
     >>> low, high = kb.bounds(kl_divergence=0.5)["total_variation"]
     >>> round(low, 3), round(high, 3)
-    (0.0, 0.488)
+    (0.0, 0.486)
     """
     given = {k: v for k, v in locals().items() if v is not None}
     if len(given) != 1:

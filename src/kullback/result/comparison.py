@@ -128,7 +128,7 @@ class Column:
             elif isinstance(value, Sides):
                 plain[field.name] = asdict(value)
             elif field.name == "cells":
-                plain["cells"] = [asdict(cell) for cell in value]
+                plain["cells"] = [{slot: getattr(cell, slot) for slot in Cell.__slots__} for cell in value]
             else:
                 plain[field.name] = list(value) if isinstance(value, tuple) else value
         return plain

@@ -43,7 +43,7 @@ def _parts(result: Explanation, most: int) -> tuple[list[_Part], int]:
     found = []
     for i in shown:
         part = float(result.contributions[i])
-        if part < 1e-15 * result.value:  # what rounding leaves where P and Q are equal
+        if math.isfinite(result.value) and part < 1e-15 * result.value:  # what rounding leaves where P and Q are equal
             part = 0.0
         p, q = (float(result.p[i]), float(result.q[i])) if masses else (None, None)
         found.append(_Part(words.name(result.labels[i], limit=60), p, q, part, min(1.0, part / largest)))

@@ -40,6 +40,8 @@ def visible(value: object, *, limit: int = LIMIT) -> str:
     'red␛[31m'
     """
     text = str(value)
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     parts: list[str] = []
     length = 0
     for character in text:

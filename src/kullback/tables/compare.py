@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from kullback import __version__
 from kullback._door import Base, unit_name
+from kullback._version import __version__
 from kullback.errors import InvalidInput
 from kullback.result.comparison import Column, Comparison, Skipped, Source
 from kullback.tables import bins as binning
-from kullback.tables import cells, numbers, rules
-from kullback.tables.counts import ORDERED, SIDES, Binned, Engine, Field, Floats, Pair, Question, Range, Tally, Valued
+from kullback.tables import cells, matching, numbers, rules
+from kullback.tables.counts import ORDERED, SIDES, Binned, Engine, Floats, Pair, Question, Range, Tally, Valued
 
-SAMPLED_ROWS = 50_000  # of each side, to place the edges
+SAMPLED_ROWS = 25_000  # of each side, to place the edges: 50 of them lie beyond the outermost edge
 
 Progress = Callable[[int, int, str], None]
-Names = tuple[str, ...] | None
 
 
 def compare(
@@ -84,7 +81,7 @@ def compare(
     >>> after = pa.table({"colour": ["red"] * 30 + ["blue"] * 70})
     >>> moved = kb.compare(before, after)["colour"]
     >>> round(moved.kl, 3), round(moved.d_eq, 2)
-    (0.172, 0.59)
+    (0.178, 0.6)
     """
     unit = unit_name(base)
     cuts = rules.parse(bins)
@@ -99,14 +96,14 @@ def compare(
 
     engine = DuckDB(reference, current, memory=memory, threads=threads)
     try:
-        pairs, skipped = _matched(engine, chosen, excluded)
+        pairs, skipped = matching.matched(engine, chosen, excluded)
         _known_bins(cuts, pairs, engine)
         sources = [Source(engine.scans[side].label, engine.rows(side)) for side in SIDES]
         for side, source in zip(SIDES, sources, strict=True):
             if not source.rows:
                 msg = f"{side}: {source.source} has no rows."
                 raise InvalidInput(msg)
-        pairs, unmet = _met(engine, pairs, [source.rows for source in sources])
+        pairs, unmet = matching.met(engine, pairs, [source.rows for source in sources])
         skipped += unmet
         questions, ranges = _questions(engine, pairs, cuts, categories, random_state % 2**31)
         measured = []
@@ -122,7 +119,7 @@ def compare(
             why = "; ".join(f"{column.name!r}: {column.why}" for column in skipped[:3])
             msg = f"no column can be compared ({why})."
             raise InvalidInput(msg)
-        only = [_only(engine, side, chosen, excluded) for side in SIDES]
+        only = [matching.only_in(engine, side, chosen, excluded) for side in SIDES]
     finally:
         engine.close()
     return Comparison(
@@ -137,59 +134,8 @@ def compare(
     )
 
 
-def _names(given: str | Iterable[str] | None) -> Names:
+def _names(given: str | Iterable[str] | None) -> matching.Names:
     return None if given is None else (given,) if isinstance(given, str) else tuple(given)
-
-
-def _matched(engine: Engine, columns: Names, exclude: Names) -> tuple[list[Pair], list[Skipped]]:
-    """The columns that both tables have, loaded; and those among them that cannot be counted."""
-    r, c = ({field.name: field for field in engine.schema(side)} for side in SIDES)
-    _known(columns, r, c, "columns")
-    _known(exclude, r, c, "exclude")
-    common = [name for name in r if name in c and _wanted(name, columns, exclude)]
-    if not common:
-        asked = " among those asked for" if columns is not None or exclude is not None else ""
-        msg = f"the tables have no common column{asked}: reference has {_listed(r)}; current has {_listed(c)}."
-        raise InvalidInput(msg)
-    pairs, skipped = [], []
-    for name in common:
-        nested = next((field for field in (r[name], c[name]) if field.kind is None), None)
-        if nested is None:
-            pairs.append(_pair(r[name], c[name]))
-        else:
-            skipped.append(Skipped(name, f"{_type(nested)} is not compared; make columns of its parts"))
-    engine.load(pairs)
-    return pairs, skipped
-
-
-def _pair(r: Field, c: Field) -> Pair:
-    kind = c.kind if r.kind == "nothing" else r.kind
-    assert kind is not None  # those without a kind were skipped before
-    return Pair(r.name, kind, r, c, r.whole and c.whole)
-
-
-def _met(engine: Engine, pairs: Sequence[Pair], rows: Sequence[int]) -> tuple[list[Pair], list[Skipped]]:
-    """Pairs of one kind. A column without any value has whatever kind the other side has."""
-    met, skipped = [], []
-    for pair in pairs:
-        kinds = {pair.reference.kind, pair.current.kind}
-        if len(kinds - {"nothing"}) <= 1:
-            met.append(_only_nulls_fit(pair))
-            continue
-        empty = [side for side, n in zip(SIDES, rows, strict=True) if engine.missing(side, pair) == n]
-        if not empty:
-            r, c = _type(pair.reference), _type(pair.current)
-            skipped.append(Skipped(pair.name, f"types do not meet: {r} in reference, {c} in current"))
-            continue
-        void = {side: replace(pair.on(side), kind="nothing", type="NULL") for side in empty}
-        met.append(_only_nulls_fit(_pair(void.get("reference", pair.reference), void.get("current", pair.current))))
-    return met, skipped
-
-
-def _only_nulls_fit(pair: Pair) -> Pair:
-    """A side without values does not decide whether numbers are whole."""
-    known = [field for field in (pair.reference, pair.current) if field.kind != "nothing"]
-    return replace(pair, whole=bool(known) and all(field.whole for field in known))
 
 
 def _questions(
@@ -246,43 +192,13 @@ def _joined(r: Range, c: Range) -> Range:
     return (min(lows), max(highs)) if lows and highs else (None, None)
 
 
-def _wanted(name: str, columns: Names, exclude: Names) -> bool:
-    return (columns is None or name in columns) and (exclude is None or name not in exclude)
-
-
-def _known(asked: Iterable[str] | None, r: Mapping[str, Field], c: Mapping[str, Field], option: str) -> None:
-    for name in asked or ():
-        if name not in r and name not in c:
-            near = difflib.get_close_matches(name, [*r, *c], n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" The tables have {_listed({**r, **c})}."
-            msg = f"{option}: neither table has a column {name!r}.{hint}"
-            raise InvalidInput(msg)
-
-
 def _known_bins(cuts: rules.Bins, pairs: Sequence[Pair], engine: Engine) -> None:
     """Edges for a column that is not cut are a mistake worth a word."""
     fields = [{field.name: field for field in engine.schema(side)} for side in SIDES]
-    _known(cuts.edges, fields[0], fields[1], "bins")
+    matching.known(cuts.edges, fields[0], fields[1], "bins")
     for pair in pairs:
         if pair.name in cuts.edges:
             if pair.kind not in ORDERED:
-                msg = f"bins: {pair.name!r} is {pair.kind} ({_type(pair.reference)}) and has no edges."
+                msg = f"bins: {pair.name!r} is {pair.kind} ({matching.type_of(pair.reference)}) and has no edges."
                 raise InvalidInput(msg)
             rules.own_edges(pair, cuts.edges[pair.name])
-
-
-def _only(engine: Engine, side: str, columns: Names, exclude: Names) -> tuple[str, ...]:
-    here, there = SIDES if side == "reference" else SIDES[::-1]
-    others = {field.name for field in engine.schema(there)}
-    names = (field.name for field in engine.schema(here) if field.name not in others)
-    return tuple(name for name in names if _wanted(name, columns, exclude))
-
-
-def _type(field: Field) -> str:
-    """The engine's word for a type, short."""
-    return field.type if len(field.type) <= 40 else field.type[:37] + "…"
-
-
-def _listed(fields: Mapping[str, Field]) -> str:
-    names = [repr(name) for name in fields]
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") if names else "none"

@@ -4,18 +4,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from kullback.errors import InvalidInput
 from kullback.result.comparison import CellKind
 from kullback.tables import sql
 from kullback.tables.counts import SIDES, Binned, Field, Floats, Pair, Question, Range, Side, Tally, Valued
+from kullback.tables.scan import Scan
 from kullback.tables.session import Session, plainly
-from kullback.tables.sources import Scan, open_source
+from kullback.tables.sources import open_source
 
-SAMPLED_COLUMNS = 16  # at a time: 16 columns × 50,000 rows × 8 bytes stay small beside any memory limit
+SAMPLED_COLUMNS = 16  # at a time: 16 columns × 25,000 rows × 8 bytes stay small beside any memory limit
 COUNTED_DIRECTLY = 4096  # whole numbers of a smaller range than this are grouped by their value
 LONGEST_LABEL = 1000  # characters of a value that are kept
 
@@ -46,8 +49,15 @@ class DuckDB:
     def _describe(self, side: Side) -> tuple[Field, ...]:
         scan = self.scans[side]
         with plainly(f"{side}: {scan.label} cannot be read"):
+            if scan.parsed:  # guessing the types reads all of it, so describing it first would parse it twice
+                create = f"CREATE TEMP TABLE {side}_parsed AS SELECT * FROM {scan.sql}"
+                self._session.connection.execute(create, scan.parameters)
+                self.scans[side] = scan = Scan(scan.label, f"{side}_parsed")
             found = self._session.connection.execute(f"DESCRIBE SELECT * FROM {scan.sql}", scan.parameters).fetchall()
         names = self._exact_names(scan, [row[0] for row in found])
+        if scan.sql.endswith("_parsed") and len(names) == 1 and re.search(r"[,;|\t]", names[0]):
+            msg = f"{side}: {scan.label} does not split into columns; a line may have more fields than the first."
+            raise InvalidInput(msg)
         fields = []
         for i, (name, row) in enumerate(zip(names, found, strict=True)):
             kind, whole = sql.kind_of(row[1])
@@ -174,7 +184,9 @@ class DuckDB:
         for row, side in enumerate(SIDES):
             source, bound = self._from[side]
             n = "count(*) AS r, 0 AS c" if row == 0 else "0 AS r, count(*) AS c"
-            parts.append(f"SELECT {sql.text(question.pair.on(side))} AS v, {n} FROM {source} GROUP BY v")
+            field = question.pair.on(side)
+            counted = f"SELECT {sql.column(field)}, {n} FROM {source} GROUP BY {sql.column(field)}"
+            parts.append(f"SELECT {sql.text(field)} AS v, r, c FROM ({counted})")  # text of groups, not of rows
             parameters += bound
         query = f"""
             WITH counted AS MATERIALIZED (

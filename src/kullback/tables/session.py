@@ -108,9 +108,15 @@ def plainly(what: str = "") -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an engine's message, without its category."""
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", line)
+    """What an engine's message says before it begins to advise, as one line without its category."""
+    said: list[str] = []
+    for line in map(str.strip, str(error).splitlines()):
+        if said and (not line or line.startswith(("Possible", "The search space", "LINE "))):
+            break
+        if line and not line.startswith("Original Line"):
+            said.append(line)
+    text = " ".join(said) or type(error).__name__
+    return re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", text)[:500]
 
 
 def _joined(what: str, why: str) -> str:

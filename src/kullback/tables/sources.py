@@ -1,7 +1,6 @@
-"""What the user gave as a table: a path, a glob, a folder, `file.duckdb::table`, a frame or a relation.
+"""What the user gave as a table: a path, a glob, a folder, `file.duckdb::table`, or an object (see `frames`).
 
-Paths are resolved here, on our side: DuckDB would read a file named `a[1].parquet` as a pattern. Each source becomes a
-`Scan`: the text of a FROM clause, its bound parameters, and the paths that the engine may open.
+Paths are resolved here, on our side: DuckDB would read a file named `a[1].parquet` as a pattern.
 """
 
 from __future__ import annotations
@@ -9,13 +8,13 @@ from __future__ import annotations
 import glob
 import os
 import re
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kullback.errors import InvalidInput
+from kullback.tables import frames
+from kullback.tables.scan import Scan
 from kullback.tables.session import Session, plainly
 
 _FORMATS = {
@@ -41,18 +40,6 @@ _READERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """A table as a FROM clause. `once`: reading it is dear or possible only once, so its columns are loaded first."""
-
-    label: str
-    sql: str
-    parameters: tuple[Any, ...] = ()
-    paths: tuple[str, ...] = ()
-    once: bool = False
-    names: tuple[str, ...] = ()  # of the columns, where the source states them more exactly than SQL
-
-
 def open_source(given: Any, side: str, session: Session) -> Scan:
     """Find out what was given. Called before the session is locked."""
     if isinstance(given, (str, os.PathLike)):
@@ -63,7 +50,7 @@ def open_source(given: Any, side: str, session: Session) -> Scan:
     if isinstance(given, Sequence) and given and all(isinstance(item, (str, os.PathLike)) for item in given):
         files = [path for item in given for path in _expand(str(os.fspath(item)), side)[0]]
         return _files(files, f"{len(files)} files", side, session)
-    return _object(given, side, session)
+    return frames.open_object(given, side, session)
 
 
 def _path(text: str, side: str, session: Session) -> Scan:
@@ -89,8 +76,11 @@ def _expand(text: str, side: str) -> tuple[list[str], bool]:
             msg = f"{side}: the folder {text} holds no Parquet file."
             raise InvalidInput(msg)
         return files, any("=" in part for file in files for part in Path(file).relative_to(path).parts[:-1])
-    if path.exists():
+    if path.is_file():
         return [text], False
+    if path.exists():
+        msg = f"{side}: {text} is neither a file nor a folder; a pipe can be read only once: write it to a file."
+        raise InvalidInput(msg)
     if any(sign in text for sign in "*?["):
         found = glob.glob(text, recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
         files = sorted(file for file in found if Path(file).is_file())
@@ -138,31 +128,19 @@ def _files(files: Sequence[str], label: str, side: str, session: Session, *, hiv
         raise InvalidInput(msg)
     form = formats.pop()
     if form == "arrow":
-        return _arrow_files(files, label, side, session)
+        return frames.arrow_files(files, label, side, session)
     absolute = [str(Path(file).absolute()) for file in files]
     patterns = [_literal(file) for file in absolute]
     # The engine checks both what it is asked for and what that pattern finds.
     paths = tuple(dict.fromkeys([*absolute, *patterns]))
 
     sql = _READERS[form].format(many=len(files) > 1, hive=hive)
-    return Scan(label, sql, (patterns,), paths, once=form != "parquet")
+    return Scan(label, sql, (patterns,), paths, parsed=form != "parquet")
 
 
 def _literal(path: str) -> str:
     """A pattern that matches exactly this path."""
     return re.sub(r"([*?\[])", r"[\1]", path)
-
-
-def _arrow_files(files: Sequence[str], label: str, side: str, session: Session) -> Scan:
-    import pyarrow as pa
-    import pyarrow.dataset as dataset
-
-    try:
-        found = dataset.dataset(list(files), format="ipc")
-    except (pa.ArrowException, OSError) as error:
-        msg = f"{side}: {label} cannot be read as Arrow: {str(error).splitlines()[0]}"
-        raise InvalidInput(msg) from None
-    return _register(found, label, side, session)
 
 
 def _database(file: str, table: str, label: str, side: str, session: Session) -> Scan:
@@ -189,7 +167,7 @@ def _database(file: str, table: str, label: str, side: str, session: Session) ->
     # A view finds the tables that it names only at home, and is computed once.
     with plainly(f"{side}: {label} cannot be read"):
         session.connection.execute(f"DETACH {alias}")
-        return _relation(session.beside(absolute).sql(f"FROM {sql}"), label, side, session)
+        return frames.relation(session.beside(absolute).sql(f"FROM {sql}"), label, side, session)
 
 
 def _quoted(text: str) -> str:
@@ -198,79 +176,3 @@ def _quoted(text: str) -> str:
 
 def _doubled(name: str) -> str:
     return name.replace('"', '""')
-
-
-def _object(given: Any, side: str, session: Session) -> Scan:
-    """A frame, an Arrow table or a relation. A library that is not loaded cannot have made it."""
-    kind = f"{type(given).__module__.partition('.')[0]} {type(given).__name__}"
-    polars, pandas = sys.modules.get("polars"), sys.modules.get("pandas")
-    if polars is not None and isinstance(given, polars.LazyFrame):
-        file = session.folder / f"{side}.parquet"
-        given.sink_parquet(file)  # streams: never wholly in memory
-        return _files([str(file)], kind, side, session)
-    if polars is not None and isinstance(given, polars.DataFrame):
-        return _register(given.to_arrow(), kind, side, session)
-    if pandas is not None and isinstance(given, pandas.DataFrame):
-        return _register(_plain_pandas(given, side), kind, side, session)
-    duckdb = sys.modules.get("duckdb")
-    if duckdb is not None and isinstance(given, duckdb.DuckDBPyRelation):
-        return _relation(given, "DuckDB relation", side, session)
-    arrow = sys.modules.get("pyarrow")
-    if arrow is not None and isinstance(given, (arrow.Table, arrow.RecordBatch)):
-        data = arrow.Table.from_batches([given]) if isinstance(given, arrow.RecordBatch) else given
-        return _register(_no_halves(data), kind, side, session)
-    if hasattr(given, "__arrow_c_stream__"):
-        import pyarrow as pa
-
-        return _register(pa.RecordBatchReader.from_stream(given), kind, side, session, once=True)
-    if arrow is not None and "pyarrow.dataset" in sys.modules and isinstance(given, arrow.dataset.Dataset):
-        return _register(given, kind, side, session)
-    msg = (
-        f"{side} is a {type(given).__module__}.{type(given).__qualname__}; expected a path, an Arrow table, a pandas "
-        "or polars frame, or a DuckDB relation. Arrays are measured by kb.kl_divergence(kb.Counts(…), kb.Counts(…))."
-    )
-    raise InvalidInput(msg)
-
-
-def _relation(relation: Any, label: str, side: str, session: Session) -> Scan:
-    """Run a relation when its rows are asked for, and not before: its connection can have one result open at a time."""
-    import pyarrow as pa
-
-    with plainly(f"{side}: {label} cannot be read"):
-        schema = relation.limit(0).to_arrow_table().schema
-    rows = (batch for _ in range(1) for batch in relation.to_arrow_reader())
-    return _register(pa.RecordBatchReader.from_batches(schema, rows), label, side, session, once=True)
-
-
-def _register(data: Any, label: str, side: str, session: Session, *, once: bool = False) -> Scan:
-    with plainly(f"{side}: {label} cannot be read"):
-        session.connection.register(f"{side}_data", data)
-    # An attribute of a pandas frame may be one of its columns: Arrow's objects are told by their class.
-    names = data.schema.names if type(data).__module__.startswith("pyarrow") else list(data.columns)
-    return Scan(label, f"{side}_data", once=once, names=tuple(names))
-
-
-def _no_halves(table: Any) -> Any:
-    """Numbers in 16 bits as 32: the engine has no such type."""
-    import pyarrow as pa
-
-    fields = [field.with_type(pa.float32()) if field.type == pa.float16() else field for field in table.schema]
-    return table if table.schema.equals(pa.schema(fields)) else table.cast(pa.schema(fields))
-
-
-def _plain_pandas(frame: Any, side: str) -> Any:
-    """Columns of mixed Python objects become text; everything else is read as it is."""
-    import pandas as pd
-
-    names = [str(name) for name in frame.columns]
-    double = next((name for name in names if names.count(name) > 1), None)
-    if double is not None:
-        msg = f"{side}: the frame has two columns named {double!r}; rename one."
-        raise InvalidInput(msg)
-    plain = frame.set_axis(names, axis=1)
-    mixed = {
-        name: plain[name].astype("string")
-        for name in names
-        if plain[name].dtype == object and pd.api.types.infer_dtype(plain[name], skipna=True).startswith("mixed")
-    }
-    return plain.assign(**mixed) if mixed else plain

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kullback.result.comparison import Cell, Column
 from kullback.show.comparison.cells import STATES, ends, in_order, is_state, label, shares, value
 from kullback.show.text import percents, visible
 
 SLIGHT = 0.01  # share of a column's KL below which a cell does not interrupt its neighbours
+LITTLE = 0.05  # share of all that moved which such cells, side by side, may hold
 SMALL = 0.1  # share of a column's KL below which its top driver does not tell the story
 
 
@@ -51,22 +53,23 @@ def drivers(column: Column) -> list[Driver]:
 
 
 def _directions(column: Column, line: list[Cell]) -> list[int]:
-    """More (1) or fewer (-1) of each cell; cells that contribute next to nothing do not interrupt their neighbours."""
+    """More (1) or fewer (-1) of each cell; cells that hardly count do not interrupt their neighbours."""
     rises = [c - r for r, c in (shares(column, cell) for cell in line)]
-    ways = [
-        0 if cell.contribution < SLIGHT * column.kl_smoothed else (rise > 0) - (rise < 0)
-        for cell, rise in zip(line, rises, strict=True)
-    ]
-    told = [i for i, way in enumerate(ways) if way]
-    if not told:
-        return [1] * len(line)
-    for left, right in zip([None, *told], [*told, None], strict=True):
-        start, stop = (0 if left is None else left + 1), (len(line) if right is None else right)
-        before, after = ways[told[0] if left is None else left], ways[told[-1] if right is None else right]
+    own = [(rise > 0) - (rise < 0) for rise in rises]
+    clear = [i for i, cell in enumerate(line) if own[i] and cell.contribution >= SLIGHT * column.kl_smoothed]
+    moved = sum(map(abs, rises))
+    ways = list(own)
+    for left, right in pairwise([-1, *clear, len(line)]):
+        between = range(left + 1, right)
+        if not clear or sum(abs(rises[i]) for i in between) > LITTLE * moved:
+            continue
+        before, after = own[left if left >= 0 else right], own[right if right < len(line) else left]
         # Where more turns into fewer among such cells, the turn is put where it fits them best.
-        turns = range(start, stop + 1)
-        turn = max(turns, key=lambda k: sum(rises[start:k]) * before + sum(rises[k:stop]) * after)
-        ways[start:stop] = [before] * (turn - start) + [after] * (stop - turn)
+        turn = max(
+            range(left + 1, right + 1),
+            key=lambda k: sum(rises[left + 1 : k]) * before + sum(rises[k:right]) * after,
+        )
+        ways[left + 1 : right] = [before] * (turn - left - 1) + [after] * (right - turn)
     return ways
 
 
@@ -120,8 +123,3 @@ def sides(column: Column) -> tuple[float, float]:
         r, c = shares(column, cell)
         parts[c > r] += cell.contribution
     return parts[0], parts[1]
-
-
-def top_is(column: Column, kind: str) -> bool:
-    """Whether the words about the top driver already speak of that kind of cell."""
-    return column.kl > 0 and top_driver(column).cells[0].kind == kind

@@ -12,7 +12,7 @@ from typing import Any
 from kullback.result.comparison import Comparison
 from kullback.show import report
 from kullback.show.comparison.drivers import in_words
-from kullback.show.comparison.items import item, together
+from kullback.show.comparison.items import counts, item, together
 from kullback.show.comparison.svg import tick_marks
 from kullback.show.comparison.table import scale_end
 
@@ -56,6 +56,7 @@ def page(result: Comparison, *, command: str | None = None, when: datetime | Non
     values: dict[str, Any] = {
         "result": result,
         "headline": _headline(result),
+        "counts_of": counts,
         "items": [
             item(column, i, end, most=5 if len(result.columns) <= 40 else 3)
             for i, column in enumerate(result.columns, 1)
@@ -64,13 +65,23 @@ def page(result: Comparison, *, command: str | None = None, when: datetime | Non
         "anything_vanished": any(column.vanished_mass > 0 for column in result.columns),
     }
     html = ""
+    limit = LIMIT * max(1.0, len(result.columns) / 100)
     for detail in _DETAILS:
+        if _least(result, detail) > limit and detail is not _DETAILS[-1]:
+            continue
         html = report.render(
             "comparison/page.html", data=_data(plain, detail), command=command, when=when, detail=detail, **values
         )
-        if len(html.encode()) <= LIMIT * max(1.0, len(result.columns) / 100):
+        if len(html.encode()) <= limit:
             break
     return html
+
+
+def _least(result: Comparison, detail: _Detail) -> int:
+    """Bytes that a page of this detail surely has: 40 for a row of counts, 90 or packed 10 for a cell in the JSON."""
+    sizes = [len(column.cells) for column in result.columns]
+    held = sum(min(size, detail.cells or size) for size in sizes)
+    return sum(40 * min(size, detail.counts) for size in sizes) + (10 if detail.packed else 90) * held
 
 
 def fragment(result: Comparison, *, top: int = 20) -> str:

@@ -46,12 +46,11 @@ def item(column: Column, i: int, end: float, *, most: int) -> dict[str, Any]:
         "figure": None if drawn is None else densities(drawn),
         "rows": shares_of(found, beside_axis=drawn is not None),
         "parts": _parts(column, most),
-        "counts": _counts(column),
         "facts": _facts(column),
     }
 
 
-def _counts(column: Column) -> list[tuple[str, int, int, float, str]]:
+def counts(column: Column) -> list[tuple[str, int, int, float, str]]:
     """Every cell: values in their order first, then the states; where there is no order, as the result has them."""
     ordered = in_order(column)
     first = {id(cell) for cell in ordered}
@@ -101,6 +100,7 @@ def _part(column: Column, driver: Driver, largest: float) -> _Part:
 
 
 def _facts(column: Column) -> Sequence[tuple[str, float | None]]:
+    distance = "Wasserstein, s" if column.kind == "datetime" else "Wasserstein"
     return (
         ("KL(Q‖P)", column.kl_reverse),
         ("JS", column.js),
@@ -113,5 +113,5 @@ def _facts(column: Column) -> Sequence[tuple[str, float | None]]:
         ("H(P)", column.entropy_reference),
         ("H(Q)", column.entropy_current),
         ("H(P, Q)", column.cross_entropy),
-        *((("KS", column.ks), ("Wasserstein", column.wasserstein)) if column.ks is not None else ()),
+        *((("KS", column.ks), (distance, column.wasserstein)) if column.ks is not None else ()),
     )

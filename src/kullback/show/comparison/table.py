@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
@@ -11,7 +12,7 @@ from rich.text import Text
 from kullback.result.comparison import Column, Comparison
 from kullback.show import text as words
 from kullback.show.bars import split_bar
-from kullback.show.comparison.drivers import in_words, sides, top_is
+from kullback.show.comparison.drivers import in_words, sides, top_driver
 
 STYLES = {
     "fewer": "#3a8fd9",
@@ -30,17 +31,17 @@ def scale_end(result: Comparison) -> float:
 
 
 def flags(column: Column) -> list[str]:
-    """What a reader has to know besides the number, where it applies."""
+    """What a reader has to know besides the number and the top driver, where it applies."""
+    top = top_driver(column) if column.kl > 0 else None
     found = []
     if column.vanished_mass > 0:
-        found.append(f"∞ {words.percent(column.vanished_mass)} vanished")
-    if column.new_mass > 0:
+        said = top is not None and top.current == 0 and math.isclose(top.reference, column.vanished_mass)
+        found.append("∞" if said else f"∞ {words.percent(column.vanished_mass)} vanished")
+    if column.new_mass > 0 and not (top and top.reference == 0 and math.isclose(top.current, column.new_mass)):
         found.append(f"{words.percent(column.new_mass)} new")
-    r, c = (
-        column.missing.reference / max(1, column.rows.reference),
-        column.missing.current / max(1, column.rows.current),
-    )
-    if (r or c) and not top_is(column, "missing"):
+    r = column.missing.reference / max(1, column.rows.reference)
+    c = column.missing.current / max(1, column.rows.current)
+    if (r or c) and not (top and top.cells[0].kind == "missing"):
         before, after = words.percents(r, c)
         found.append(f"missing {before}" if before == after else f"missing {before} → {after}")
     return found

@@ -20,7 +20,7 @@ from typing import Any
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
 from markupsafe import Markup
 
-import kullback
+from kullback._version import __version__
 from kullback.show import text
 
 # Two bell curves, one a little beside the other.
@@ -93,7 +93,7 @@ def render(
             data=inert_json(data),
             command=command,
             when=when or datetime.now(UTC),
-            version=kullback.__version__,
+            version=__version__,
             **values,
         )
     )
