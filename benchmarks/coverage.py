@@ -2,15 +2,17 @@
 
     python benchmarks/coverage.py [repetitions] [case …]
 
-z ~ N(0, s² I_K), Y ~ softmax(z); predictions: softmax(z) (none), softmax(1.6 z) (temperature), an elementwise curve (nl),
-or shifted base rates (bias). The truth of each term is the mean over 400,000 further draws. Under `none` the reliability
-is 0, at the edge of what it can be: its intervals hold it nearly always, and have to.
+z ~ N(0, s² I_K), Y ~ softmax(z); predictions: softmax(z) (none), softmax(1.6 z) (temperature), an elementwise curve
+(nl), or shifted base rates (bias). The truth of each term is the mean over 400,000 further draws. Under `none` the
+reliability is 0, at the edge of what it can be: its intervals hold it nearly always, and have to.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+
+sys.path.pop(0)  # this folder: numba looks for a library that has the name of this file
 
 import numpy as np
 from scipy.special import log_softmax
@@ -21,12 +23,21 @@ from kullback.evaluation._terms import split
 from kullback.evaluation._truth import Truth
 
 SCALE = {2: 1.5, 10: 2.0}
-CASES = [(2, 1000, "none"), (2, 1000, "nl"), (2, 10_000, "nl"), (10, 1000, "none"), (10, 1000, "nl"), (10, 1000, "bias"),
-         (10, 1000, "temperature"), (10, 10_000, "nl")]  # fmt: skip
+CASES = [
+    (2, 1000, "none"),
+    (2, 1000, "nl"),
+    (2, 10_000, "nl"),
+    (10, 1000, "none"),
+    (10, 1000, "nl"),
+    (10, 1000, "bias"),
+    (10, 1000, "temperature"),
+    (10, 10_000, "nl"),
+]
 TERMS = ("cross_entropy", "uncertainty", "resolution", "reliability")
 
 
 def draw(K, n, kind, rng):
+    """Log-probabilities of the truth and of the predictions."""
     z = SCALE[K] * rng.standard_normal((n, K))
     log_p = log_softmax(z, axis=1)
     c = z - z.mean(axis=1, keepdims=True)

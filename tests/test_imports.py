@@ -37,8 +37,10 @@ ALLOWED: dict[str, set[str]] = {
 }
 for room in ROOMS:
     ALLOWED[room] = CORE | {"measures", "result", "statistics", "laws", room}
+ALLOWED["engine"] = {"errors", "engine"}
 ALLOWED["learn"] |= {"families"}
-ALLOWED["evaluation"] |= {"families"}
+ALLOWED["evaluation"] |= {"families", "engine"}
+ALLOWED["tables"] |= {"engine"}
 
 
 def owner(path: Path) -> str:

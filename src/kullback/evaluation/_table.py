@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kullback.engine import Scan, Session, open_source, plainly
+from kullback.engine.scan import Scan
+from kullback.engine.session import Session, plainly
+from kullback.engine.sources import open_source
 from kullback.errors import InvalidInput
 from kullback.evaluation._truth import Coded, match_columns
 
