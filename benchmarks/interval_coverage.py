@@ -1,6 +1,6 @@
 """Do 95 % intervals hold the truth in 95 % of the cases? Simulated classifiers with known truth, printed as a table.
 
-    python benchmarks/coverage.py [repetitions] [case …]
+    python benchmarks/interval_coverage.py [repetitions] [case …]
 
 z ~ N(0, s² I_K), Y ~ softmax(z); predictions: softmax(z) (none), softmax(1.6 z) (temperature), an elementwise curve
 (nl), or shifted base rates (bias). The truth of each term is the mean over 400,000 further draws. Under `none` the
@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import sys
 import time
-
-sys.path.pop(0)  # this folder: numba looks for a library that has the name of this file
 
 import numpy as np
 from scipy.special import log_softmax
