@@ -39,8 +39,10 @@ ALLOWED: dict[str, set[str]] = {
 }
 for room in ROOMS:
     ALLOWED[room] = CORE | {"measures", "result", "statistics", "laws", room}
+ALLOWED["engine"] = {"errors", "engine"}
 ALLOWED["learn"] |= {"families"}
-ALLOWED["evaluation"] |= {"families"}
+ALLOWED["evaluation"] |= {"families", "engine"}
+ALLOWED["tables"] |= {"engine"}
 ALLOWED["samples"] |= {"families"}  # the likelihood of a sample under a family
 
 
