@@ -37,14 +37,15 @@ def bounds(p: Any, q: Any, /) -> tuple[float, float]:
     Above: Σ φₐᵦ[log(φₐᵦ/ψₐᵦ) + KL(pₐ‖qᵦ)] for any couplings φ of p's weights and ψ of q's, improved by turns (Hershey &
     Olsen 2007, doi:10.1109/ICASSP.2007.366913). Below: KL(p‖q) = Σ wₐKL(pₐ‖q) − Σ wₐKL(pₐ‖p), the first at least
     −2·log Σ √vᵦ·BC(pₐ, qᵦ), the second at most −log Σ wᵦe^{−KL(pₐ‖pᵦ)} (Kolchinsky & Tracey 2017,
-    doi:10.3390/e19070361). Components whose own divergence needs quadrature enter with its error.
+    doi:10.3390/e19070361); turned round, the same split bounds from above as well. Components whose own divergence
+    needs quadrature enter with its error.
 
     Examples
     --------
     >>> from kullback.families import Mixture, Normal, bounds
     >>> low, high = bounds(Mixture([0.5, 0.5], [Normal(-9, 1), Normal(9, 1)]), Normal(-9, 1))
-    >>> low <= 80.3 <= high
-    True
+    >>> round(low, 3), round(high, 3)
+    (80.307, 80.307)
     """
     p, q = dispatch.parsed(p, "p"), dispatch.parsed(q, "q")
     if p.batch_shape or q.batch_shape:
@@ -60,15 +61,21 @@ def bounds(p: Any, q: Any, /) -> tuple[float, float]:
     high = _above(w, v, cross)
     own = np.array([[_kl(a, b, 1.0) if a is not b else 0.0 for b in ps] for a in ps])
     with np.errstate(divide="ignore"):
-        overlap = np.exp(-np.array([[float(bhattacharyya_distance(a, b)) for b in qs] for a in ps]))
+        overlap = np.exp(-np.array([[_distance(a, b) for b in qs] for a in ps]))
         first = np.maximum(-2.0 * np.log(overlap @ np.sqrt(v)), 0.0)
         # KL(pₐ‖q) = KL(pₐ‖qᵦ) where there is one component
         first = cross[:, 0] if len(qs) == 1 else first
         second = -np.log(np.exp(-own) @ w)
     second = np.minimum(second, -np.log(w))
+    with np.errstate(divide="ignore"):
+        # and from above: KL(pₐ‖q) ≤ −log Σ vᵦe^{−KL(pₐ‖qᵦ)}, less Σ wₐKL(pₐ‖p) ≥ −Σ wₐ log Σ wᵦBC(pₐ, pᵦ)
+        among = np.exp(-np.array([[_distance(a, b) if a is not b else 0.0 for b in ps] for a in ps]))
+        apart = float(np.sum(w * -np.log(np.exp(-cross) @ v))) + float(np.sum(w * np.log(among @ w)))
+    if math.isfinite(apart):
+        high = min(high, apart)
     low = float(np.sum(w * first) - np.sum(w * second))
     slack = 1e-9 * (abs(low) + 1e-12)  # rounding, and quadrature of the components
-    return max(low - slack, 0.0), high * (1.0 + 1e-12)
+    return max(low - slack, 0.0), high + 1e-12 * (1.0 + high)
 
 
 def _components(p: Any) -> tuple[Any, Any]:
@@ -77,6 +84,14 @@ def _components(p: Any) -> tuple[Any, Any]:
     weights = to_host(p.weights)
     keep = weights > 0
     return weights[keep] / weights.sum(), tuple(c for c, k in zip(p.components, keep, strict=True) if k)
+
+
+def _distance(a: Any, b: Any) -> float:
+    """Bhattacharyya's distance, or 0, which never claims too much."""
+    try:
+        return float(bhattacharyya_distance(a, b))
+    except NoClosedForm:
+        return 0.0
 
 
 def _kl(a: Any, b: Any, sign: float) -> float:

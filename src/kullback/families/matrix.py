@@ -160,7 +160,7 @@ def table() -> Table:
     --------
     >>> from kullback.families import table
     >>> matrix = table()
-    >>> matrix.count("FEMS") > 500
+    >>> matrix.count("FEMS") > 400
     True
     """
     first, second = members()
