@@ -20,6 +20,8 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "facts": set(),
     "_special": set(),
+    "_special_scalar": {"_special"},
+    "_special_numba": {"_special"},
     "forms": {"errors"},
     "_keyed": {"errors"},
     "_values": {"errors", "forms"},
@@ -39,6 +41,7 @@ for room in ROOMS:
     ALLOWED[room] = CORE | {"measures", "result", "statistics", "laws", room}
 ALLOWED["engine"] = {"errors", "engine"}
 ALLOWED["learn"] |= {"families"}
+ALLOWED["samples"] |= {"families"}  # the likelihood of a sample under a family
 ALLOWED["evaluation"] |= {"families", "engine"}
 ALLOWED["tables"] |= {"engine"}
 
