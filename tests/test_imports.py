@@ -41,9 +41,9 @@ for room in ROOMS:
     ALLOWED[room] = CORE | {"measures", "result", "statistics", "laws", room}
 ALLOWED["engine"] = {"errors", "engine"}
 ALLOWED["learn"] |= {"families"}
-ALLOWED["samples"] |= {"families"}  # the likelihood of a sample under a family
 ALLOWED["evaluation"] |= {"families", "engine"}
 ALLOWED["tables"] |= {"engine"}
+ALLOWED["samples"] |= {"families"}  # the likelihood of a sample under a family
 
 
 def owner(path: Path) -> str:
