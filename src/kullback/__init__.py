@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from kullback.errors import InvalidInput as InvalidInput
     from kullback.errors import MissingExtra as MissingExtra
     from kullback.errors import NoClosedForm as NoClosedForm
+    from kullback.evaluation import Histogram as Histogram
+    from kullback.evaluation import Quantiles as Quantiles
+    from kullback.evaluation import diff_models as diff_models
+    from kullback.evaluation import evaluate as evaluate
+    from kullback.evaluation import evaluate_generator as evaluate_generator
+    from kullback.evaluation import recalibrate as recalibrate
     from kullback.forms import Counts as Counts
     from kullback.forms import Logits as Logits
     from kullback.forms import LogProbs as LogProbs
@@ -55,7 +61,10 @@ if TYPE_CHECKING:
     from kullback.measures.tsallis import tsallis_entropy as tsallis_entropy
     from kullback.result.comparison import Comparison as Comparison
     from kullback.result.estimate import Estimate as Estimate
+    from kullback.result.evaluation import Evaluation as Evaluation
     from kullback.result.explanation import Explanation as Explanation
+    from kullback.result.generator_evaluation import GeneratorEvaluation as GeneratorEvaluation
+    from kullback.result.model_comparison import ModelComparison as ModelComparison
     from kullback.tables.compare import compare as compare
     from kullback.verbs import cross_entropy as cross_entropy
     from kullback.verbs import entropy as entropy
@@ -110,9 +119,18 @@ _PUBLIC = {
     "interpret": "measures.inequalities",
     "Reading": "measures.inequalities",
     "compare": "tables.compare",
+    "evaluate": "evaluation",
+    "evaluate_generator": "evaluation",
+    "diff_models": "evaluation",
+    "recalibrate": "evaluation",
+    "Quantiles": "evaluation",
+    "Histogram": "evaluation",
     "Estimate": "result.estimate",
     "Explanation": "result.explanation",
     "Comparison": "result.comparison",
+    "Evaluation": "result.evaluation",
+    "ModelComparison": "result.model_comparison",
+    "GeneratorEvaluation": "result.generator_evaluation",
 }
 
 # sub-packages, imported on first use

@@ -164,3 +164,11 @@ def test_repeated_values_are_noted():
 def test_wrong_forecasts_are_named(make, error):
     with pytest.raises(error):
         make()
+
+
+def test_the_family_itself():
+    from kullback.families import Normal as Family
+
+    y, q, _ = forecasts(500)
+    e = kb.evaluate(y, Family(q.mean, q.std))
+    assert e.cross_entropy == evaluate(y, q).cross_entropy

@@ -19,8 +19,8 @@ class Objective(Protocol):
     def __call__(self, x: Floats, /, *, curvature: bool) -> tuple[float, Floats, Floats]: ...
 
 
-# The pull is a Gaussian prior: a bias of 1 costs ½ nat of the whole sum, a change of slope of 1 a twentieth. More on the
-# slopes left a bias of −.001 at 1,000 binary rows (truth .015); less let the curve follow noise.
+# The pull is a Gaussian prior: a bias of 1 costs ½ nat of the whole sum, a change of slope of 1 a twentieth. More on
+# the slopes left a bias of −.001 at 1,000 binary rows (truth .015); less let the curve follow noise.
 _BIAS_PRECISION = 1.0
 _SLOPE_PRECISION = 0.1
 _STEPS = 50
