@@ -8,6 +8,8 @@ unlike `parallel=True` they survive a fork, obey `n_jobs`, and compile in a thir
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,18 +23,24 @@ from numba import config
 _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
 
+@functools.cache
 def _cache_folder() -> str:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or str(Path.home() / ".cache")
-    return str(Path(base) / "kullback" / "numba")
+    # numba notices a change in a loop's own file, not in the files whose functions it calls: all of them name the folder.
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    return str(Path(base) / "kullback" / "numba" / hashlib.sha256(sources).hexdigest()[:12])
 
 
-def jit(function: Callable[..., Any] | None = None, *, fast: bool = True, inline: bool = False) -> Any:
+def part(function: Callable[..., Any]) -> Any:
+    """A scalar function for use inside loops; its operations keep their order even where the loop's may not."""
+    return numba.njit(function, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
+
+
+def jit(function: Callable[..., Any] | None = None, *, fast: bool = True) -> Any:
     """Compile on first call, without the interpreter lock, cached outside the source tree."""
     if function is None:
-        return lambda f: jit(f, fast=fast, inline=inline)
+        return lambda f: jit(f, fast=fast)
     options: dict[str, Any] = {"nogil": True, "fastmath": _FAST if fast else False, "error_model": "numpy"}
-    if inline:  # part of its caller: nothing of its own to cache
-        return numba.njit(function, inline="always", **options)
     before = config.CACHE_DIR
     try:
         # numba reads the folder when it decorates; it is put back at once, so that nobody else's code moves.

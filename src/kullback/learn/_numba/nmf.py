@@ -6,6 +6,7 @@ Newton on g does. Where it would cross 0 the derivative at 0 decides; if 0 is no
 w g/s, which always descends, is taken instead.
 """
 
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 from __future__ import annotations
 
 import math
@@ -13,25 +14,13 @@ import math
 import numpy as np
 
 from kullback.learn._numba.jit import jit
+from kullback.learn._numba.psi import psi
 
 ALL, LISTED_MISSING, ONLY_STORED = 0, 1, 2
 
 
-@jit(inline=True)
-def _psi(s):  # type: ignore[no-untyped-def]  # compiled
-    """ψ(s) = s − log1p(s) without cancellation (`kullback._special.psi`)."""
-    if -0.29 < s < 0.41:
-        t = s / (2.0 + s)
-        z = t * t
-        total = 1.0 / 25.0
-        for k in range(11):
-            total = total * z + 1.0 / (23.0 - 2.0 * k)
-        return t * (s - 2.0 * z * total)
-    return s - math.log1p(s)
-
-
 @jit
-def fit_rows(  # type: ignore[no-untyped-def]  # compiled
+def fit_rows(
     start, stop, indptr, indices, data, mode, mask_ptr, mask_idx, W, H, mass, penalty, inner, tol, judge, objective, moved
 ):
     """Minimise each row's D(v‖wH) + Σ (penalty) w over w ≥ 0, starting from W; H is (d, k), mass its column sums.
@@ -143,7 +132,7 @@ def fit_rows(  # type: ignore[no-untyped-def]  # compiled
 
 
 @jit(fast=False)
-def divergence(  # type: ignore[no-untyped-def]  # compiled
+def divergence(
     indptr, indices, data, mode, mask_ptr, mask_idx, W, H, mass, per_row, per_column
 ):
     """D(V‖WH) = Σ v ψ((r − v)/v) + Σ_{v=0} r, every term ≥ 0, added to its row and its column.
@@ -168,7 +157,7 @@ def divergence(  # type: ignore[no-untyped-def]  # compiled
                 r += w[t] * H[j, t]
             v = data[p]
             if v > 0.0:
-                term = v * _psi((r - v) / v) if r > 0.0 else np.inf
+                term = v * psi((r - v) / v) if r > 0.0 else np.inf
             else:
                 term = r if mode != ONLY_STORED else 0.0
             row += term
