@@ -297,6 +297,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
                 distance = negentropy[:, None] - P @ logs.T
                 logits = np.log(size) - self.beta * np.maximum(distance, 0.0)
             T = _softmax(logits)
+            T[T < 1e-100] = 0.0  # their products with p would vanish, and leave an infinite divergence of no weight
             size = share @ T
             with np.errstate(divide="ignore", invalid="ignore"):
                 rate = float(share @ np.where(T > 0, T * np.log(T / size), 0.0).sum(axis=1))

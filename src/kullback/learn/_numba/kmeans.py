@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from kullback.learn._numba.jit import jit, part
-from kullback.learn._numba.logarithm import log
+from kullback.learn._numba.explog import log
 from kullback.learn._numba.psi import psi
 
 
