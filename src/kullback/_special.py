@@ -71,4 +71,41 @@ def log_sum_exp(a: Array, *, xp: Namespace) -> Array:
     """Log Σ exp(a) over the last axis, kept; −∞ entries contribute nothing; an all −∞ row gives −∞."""
     top = xp.max(a, axis=-1, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
-    return top + xp.log(xp.sum(xp.exp(a - top), axis=-1, keepdims=True))
+    total = xp.sum(xp.exp(a - top), axis=-1, keepdims=True)
+    none = total == 0
+    return xp.where(none, total - float("inf"), top + xp.log(xp.where(none, total + 1.0, total)))
+
+
+def root(x: Array, *, xp: Namespace) -> Array:
+    """√x with derivative 0 at 0, where a distance has none: the symmetric choice, and never NaN."""
+    none = x == 0
+    return xp.where(none, xp.zeros_like(x), xp.sqrt(xp.where(none, xp.ones_like(x), x)))
+
+
+def at_most_one(x: Array, *, xp: Namespace) -> Array:
+    """1 + a rounding error is 1."""
+    return xp.where(x > 1.0, xp.ones_like(x), x)
+
+
+def phi_ratio(v: Array, *, xp: Namespace) -> Array:
+    """φ(v)/v = expm1(v)/v − 1 = v/2 + v²/6 + …; 0 at v = 0."""
+    near = xp.abs(v) < PHI_RADIUS
+    zero = xp.zeros_like(v)
+    small = xp.where(near, v, zero)
+    far = xp.where(near, zero + 1.0, v)
+    return xp.where(near, small * _horner(_EXPM1, small), xp.expm1(far) / far - 1.0)
+
+
+def log1p_ratio(x: Array, *, xp: Namespace) -> Array:
+    """log1p(x)/x; 1 at x = 0."""
+    none = x == 0
+    safe = xp.where(none, xp.ones_like(x), x)
+    return xp.where(none, xp.ones_like(x), xp.log1p(safe) / safe)
+
+
+def expm1_ratio(x: Array, *, xp: Namespace) -> Array:
+    """expm1(x)/x; 1 at x = 0, 0 at −∞."""
+    none = (x == 0) | xp.isinf(x)
+    safe = xp.where(none, xp.ones_like(x), x)
+    limit = xp.where(x == 0, xp.ones_like(x), xp.where(x > 0, x, xp.zeros_like(x)))
+    return xp.where(none, limit, xp.expm1(safe) / safe)

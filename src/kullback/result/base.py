@@ -39,7 +39,7 @@ class Result(ABC):
 
 def finite_or_none(name: str, value: float) -> dict[str, float | bool | None]:
     """`{name: value}`, or for an infinite value `{name: None, name_infinite: True}`; NaN (does not apply) is None."""
-    if value != value:  # noqa: PLR0124  NaN
+    if value != value:
         return {name: None}
     if value in (float("inf"), float("-inf")):
         return {name: None, f"{name}_infinite": True}

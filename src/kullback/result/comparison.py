@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
-
-from kullback.result.base import Result, finite_or_none
+from dataclasses import dataclass
+from typing import Literal
 
 SCHEMA_VERSION = 1
 

@@ -1,0 +1,1 @@
+"""Measures on arrays: one file each, docstring, door, formula."""
