@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -154,7 +156,21 @@ def test_second_derivative_at_equality_is_the_fisher_metric(name: str, weight: f
     torch.testing.assert_close(hessian, fisher, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow  # compiling C++ takes half a minute
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own inductor imports warn
+@pytest.mark.parametrize("form", [kb.Probs, kb.Logits, kb.Counts])
+def test_compiled_code_keeps_the_digits(form: Any) -> None:
+    import torch
+
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(50))
+    q = p * (1 + 1e-8 * rng.standard_normal(50))
+    x, y = (np.log(p), np.log(q)) if form is kb.Logits else (p, q / q.sum())
+    compiled = torch.compile(lambda a, b: kb.kl_divergence(form(a), form(b)), fullgraph=True)
+    got = compiled(torch.tensor(x), torch.tensor(y))
+    np.testing.assert_allclose(got.numpy(), kb.kl_divergence(form(x), form(y)), rtol=1e-13)
+
+
 @pytest.mark.parametrize("name", ["kl_divergence", "cross_entropy"])
 def test_torch_compile_fullgraph(name: str) -> None:
     import torch
@@ -163,3 +179,24 @@ def test_torch_compile_fullgraph(name: str) -> None:
     compiled = torch.compile(lambda a, b: measure(kb.Logits(a), kb.Logits(b)), fullgraph=True, backend="aot_eager")
     a, b = torch.log(torch.tensor(Q)), torch.log(torch.tensor(P) + 0.1)
     torch.testing.assert_close(compiled(a, b), measure(kb.Logits(a), kb.Logits(b)), rtol=1e-12, atol=0)
+
+
+def test_jax_without_float64() -> None:
+    # JAX's default: sums in float32, no warning, the answer still right to float32.
+    code = """
+import warnings; warnings.simplefilter("error")
+import numpy as np, jax.numpy as jnp, kullback as kb
+p, q = np.array([0.2, 0.3, 0.5]), np.array([0.2001, 0.2999, 0.5])
+got = kb.kl_divergence(jnp.asarray(p), jnp.asarray(q))
+want = kb.kl_divergence(p.astype("float32"), q.astype("float32"))
+assert got.dtype == jnp.float32 and abs(float(got) - want) <= 2e-6 * want, (got, want)
+try:
+    kb.entropy(jnp.asarray([0.5, 0.4]))
+except kb.InvalidDistribution as error:
+    print(error)
+print(kb.kl_divergence(kb.Counts(jnp.asarray([3, 1])), kb.Counts(jnp.asarray([30, 10]))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "sums to 0.89" in done.stdout
+    assert done.stdout.endswith("0.0\n")

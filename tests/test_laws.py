@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,6 +42,50 @@ def test_claimed_law(name: str, law: Law, group: tuple[np.ndarray, ...]) -> None
         return
     verdict = laws.check(unchecked(name), law, p, q, *more, tolerance=SLACK, bounds=(facts.low, facts.high))
     assert verdict, f"{name} breaks {law}: {verdict.left!r} against {verdict.right!r}"
+
+
+DENIED = [(name, law) for name in FACTS for law in LAWS if not FACTS[name].obeys(law)]
+
+
+@pytest.mark.parametrize(("name", "law"), DENIED)
+def test_denied_law_has_a_counterexample(name: str, law: Law) -> None:
+    found = laws.counterexample(name, law)
+    assert found is not None, f"facts.py denies {law} of {name}, but no simple distributions break it"
+    assert not found.verdict
+
+
+@pytest.mark.parametrize("name", ["kl_divergence", "js_distance", "total_variation"])
+def test_the_search_finds_nothing_where_a_law_holds(name: str) -> None:
+    for law in ("symmetric", "triangle", "zero_at_equal", "data_processing"):
+        assert (laws.counterexample(name, law) is None) == FACTS[name].obeys(law)
+
+
+def test_claims_are_settled() -> None:
+    verdicts = {claim.statement: claim.true for claim in laws.claims()}
+    assert verdicts == {
+        "Cross-entropy is symmetric (commutative).": False,
+        "Cross-entropy is zero exactly when P = Q.": False,
+        "Cross-entropy is non-negative.": True,
+        "Cross-entropy is no metric because it lacks the triangle inequality.": True,
+        "KL divergence is never negative.": True,
+        "KL divergence is zero exactly when P = Q.": True,
+        "KL divergence is a metric.": False,
+        "KL divergence is symmetric.": False,
+        "KL divergence = cross-entropy − entropy.": True,
+        "Minimising cross-entropy and minimising KL divergence over Q are the same.": True,
+    }
+    numbers = {claim.statement: claim.numbers for claim in laws.claims()}
+    # −½log(.9·.1) and −.9 log .5 − .1 log .5, by hand: 1.2040, 0.6931.
+    assert "H(P, Q) = 1.2040, H(Q, P) = 0.6931" in numbers["Cross-entropy is symmetric (commutative)."]
+    assert "-0.8836" in numbers["Cross-entropy is non-negative."]
+    assert len(set(re.findall(r"0\.\d{6}", numbers[list(numbers)[-1]]))) == 1
+
+
+def test_check_wants_the_right_distributions() -> None:
+    with pytest.raises(kb.InvalidForm, match="needs 3 distributions; got 2"):
+        laws.check(kb.kl_divergence, "triangle", [0.5, 0.5], [0.5, 0.5])
+    with pytest.raises(kb.InvalidForm, match="law='fair' is not known"):
+        laws.check(kb.kl_divergence, "fair", [0.5, 0.5], [0.5, 0.5])  # type: ignore[arg-type]
 
 
 @given(strategies.groups(2))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from kullback._version import __version__
+
 if TYPE_CHECKING:
     from kullback.errors import InvalidDistribution as InvalidDistribution
     from kullback.errors import InvalidForm as InvalidForm
@@ -51,12 +53,11 @@ if TYPE_CHECKING:
     from kullback.result.comparison import Comparison as Comparison
     from kullback.result.estimate import Estimate as Estimate
     from kullback.result.explanation import Explanation as Explanation
+    from kullback.tables.compare import compare as compare
     from kullback.verbs import cross_entropy as cross_entropy
     from kullback.verbs import entropy as entropy
     from kullback.verbs import explain as explain
     from kullback.verbs import kl_divergence as kl_divergence
-
-__version__ = "0.1.0.dev0"
 
 # public name -> the module that defines it
 _PUBLIC = {
@@ -102,6 +103,7 @@ _PUBLIC = {
     "bounds": "measures.inequalities",
     "interpret": "measures.inequalities",
     "Reading": "measures.inequalities",
+    "compare": "tables.compare",
     "Estimate": "result.estimate",
     "Explanation": "result.explanation",
     "Comparison": "result.comparison",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kullback._door import Clean
-from kullback._special import PSI_HIGH, PSI_LOW, log_sum_exp, psi_series
+from kullback._special import PSI_HIGH, PSI_LOW, expm1, log_sum_exp, psi_series
 
 Array = Any
 Namespace = Any
@@ -129,7 +129,7 @@ def _pair_of_logs(a: Array, b: Array, xp: Namespace) -> Pair:
     d = d - xp.sum(xp.where(is_top(a, xp) & both, d, zero), axis=-1, keepdims=True)
     # L = log Σ p·eᵈ, of which log1p(Σ p·expm1(d)) keeps all digits; a category that only Q has needs the other form.
     highest = xp.max(xp.where(both, d, zero), axis=-1, keepdims=True)
-    gain = xp.where(both, p * xp.expm1(xp.where(d < 50.0, d, zero)), -p)
+    gain = xp.where(both, p * expm1(xp.where(d < 50.0, d, zero), xp=xp), -p)
     only_q = xp.max(xp.where(here_b & ~here_a, 1.0 + zero, zero), axis=-1, keepdims=True) > 0
     total = xp.sum(gain, axis=-1, keepdims=True)
     exact = (highest < 50.0) & ~only_q & (total > -0.9)
@@ -142,7 +142,7 @@ def _pair_of_logs(a: Array, b: Array, xp: Namespace) -> Pair:
     u = d - xp.where(exact, small_l, large_l)
     u = xp.where(both, u, xp.where(here_a, minus_infinity, xp.where(here_b, -minus_infinity, zero)))
     close = both & (xp.abs(u) < 0.5)
-    delta = xp.where(close, p * xp.expm1(xp.where(close, u, zero)), q - p)
+    delta = xp.where(close, p * expm1(xp.where(close, u, zero), xp=xp), q - p)
     return Pair(p, q, delta, u, xp)
 
 

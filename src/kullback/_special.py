@@ -54,6 +54,13 @@ def phi(u: Array, *, xp: Namespace) -> Array:
     return xp.where(near, small * small * _horner(_EXPM1, small), xp.expm1(far) - far)
 
 
+def expm1(u: Array, *, xp: Namespace) -> Array:
+    """Expm1 that keeps its digits near 0 in every library (torch's compiler writes exp(u) − 1)."""
+    near = xp.abs(u) < PHI_RADIUS
+    small = xp.where(near, u, xp.zeros_like(u))
+    return xp.where(near, small + small * small * _horner(_EXPM1, small), xp.expm1(u))
+
+
 def skew(t: Array, *, xp: Namespace) -> Array:
     """g(t) = ½[(1+t)log1p(t) + (1−t)log1p(−t)] = Σ t²ᵏ/(2k(2k−1)) for |t| < SKEW_RADIUS: the term of Jensen–Shannon."""
     del xp

@@ -223,7 +223,7 @@ _TABLE = (
         "(Σ pᵅ q¹⁻ᵅ − 1)/(α−1)",
         "number",
         0.0,
-        2.0,
+        4.0,
         "doi:10.1103/PhysRevE.58.1442",
         "1/(1−α) where P and Q share no category; α = 1: KL; α = 2: χ²",
         symmetric=False,
@@ -231,7 +231,7 @@ _TABLE = (
         convex=True,
         data_processing=True,
         additive=False,
-        options=(("alpha", 0.5),),
+        options=(("alpha", 0.75),),
     ),
     Facts(
         "alpha_divergence",

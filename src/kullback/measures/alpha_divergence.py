@@ -55,7 +55,8 @@ def alpha_divergence(
 
 def formula(p: Clean, q: Clean, *, alpha: float, xp: Namespace) -> Array:
     """With a = (1−α)/2, Tsallis_a(P‖Q)/a; for a < ½ the same of Q and P with 1−a."""
-    a = (1.0 - alpha) / 2.0
+    # Both halves from α itself: 1 − a would lose the digits of a small c.
+    a, c = (1.0 - alpha) / 2.0, (1.0 + alpha) / 2.0
     if a < 0.5:
-        p, q, a = q, p, (1.0 + alpha) / 2.0
-    return tsallis.formula(p, q, a=a, xp=xp) / a
+        p, q, a, c = q, p, c, a
+    return tsallis.formula(p, q, a=a, c=c, xp=xp) / a

@@ -40,7 +40,7 @@ def bhattacharyya_distance(
     --------
     >>> import kullback as kb
     >>> round(float(kb.bhattacharyya_distance([0.5, 0.5], [0.25, 0.75])), 12)
-    0.034668284457
+    0.034668232098
     """
     return measure(formula, p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
 

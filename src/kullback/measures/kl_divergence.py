@@ -47,7 +47,7 @@ def kl_divergence(
     --------
     >>> import kullback as kb
     >>> kb.kl_divergence([0.5, 0.5], [0.25, 0.75], base=2)
-    0.20751874963942188
+    0.2075187496394219
     """
     return measure(formula, p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
 

@@ -62,7 +62,7 @@ def renyi_divergence(
     0.287682072452
     """
     a = order(alpha, low=0.0)
-    return measure(partial(formula, a=a), p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
+    return measure(partial(formula, a=a, c=1.0 - a), p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
 
 
 def renyi_entropy(
@@ -112,14 +112,14 @@ def order(alpha: Any, *, low: float = -math.inf) -> float:
     return a
 
 
-def formula(p: Clean, q: Clean, *, a: float, xp: Namespace) -> Array:
-    """For α ≥ ½ from G(1−α); below, D_α(P‖Q) = α/(1−α)·D_{1−α}(Q‖P)."""
+def formula(p: Clean, q: Clean, *, a: float, c: float, xp: Namespace) -> Array:
+    """For α ≥ ½ from G(c), c = 1−α; below, D_α(P‖Q) = α/(1−α)·D_{1−α}(Q‖P)."""
     pq = pair(p, q, xp=xp)
     if a == math.inf:
         return _largest(pq)
     if a >= 0.5:
-        return _power.renyi(pq, 1.0 - a)
-    return -_power.log_sum(pq.reversed(), a) / (1.0 - a)
+        return _power.renyi(pq, c)
+    return -_power.log_sum(pq.reversed(), a) / c
 
 
 def _largest(pq: Pair) -> Array:

@@ -117,21 +117,21 @@ def _share(beta: Any) -> float:
 
 def kl_formula(p: Clean, q: Clean, *, beta: float, xp: Namespace) -> Array:
     """KL(P‖P + (1−β)(Q−P))."""
-    return xp.sum(_towards(pair(p, q, xp=xp), 1.0 - beta), axis=-1)
+    return xp.sum(_towards(pair(p, q, xp=xp), beta, 1.0 - beta), axis=-1)
 
 
 def js_formula(p: Clean, q: Clean, *, beta: float, xp: Namespace) -> Array:
     """KL(P‖M)/(1−β) + KL(Q‖M)/β; each term alone at the ends, where the other vanishes."""
     pq = pair(p, q, xp=xp)
-    from_p = xp.sum(_towards(pq, 1.0 - beta), axis=-1) / (1.0 - beta) if beta < 1.0 else 0.0
-    from_q = xp.sum(_towards(pq.reversed(), beta), axis=-1) / beta if beta > 0.0 else 0.0
+    from_p = xp.sum(_towards(pq, beta, 1.0 - beta), axis=-1) / (1.0 - beta) if beta < 1.0 else 0.0
+    from_q = xp.sum(_towards(pq.reversed(), 1.0 - beta, beta), axis=-1) / beta if beta > 0.0 else 0.0
     return from_p + from_q
 
 
-def _towards(pq: Pair, step: float) -> Array:
-    """KL terms between P and P + step·(Q−P)."""
-    if step == 1.0:
+def _towards(pq: Pair, kept: float, step: float) -> Array:
+    """KL terms between P and kept·P + step·Q = P + step·(Q−P)."""
+    if kept == 0.0:
         return pq.kl_terms()
     xp, delta = pq.xp, step * pq.delta
-    m = pq.p * (1.0 - step) + pq.q * step
+    m = kept * pq.p + step * pq.q
     return Pair(pq.p, m, delta, log_ratio(pq.p, m, delta, xp), xp).kl_terms()

@@ -49,7 +49,8 @@ def tsallis_divergence(
     >>> round(float(kb.tsallis_divergence([0.5, 0.5], [0.25, 0.75], 2)), 12)
     0.333333333333
     """
-    return measure(partial(formula, a=_finite(alpha)), p, q, axis=axis, keepdims=keepdims, validate=validate)
+    a = _finite(alpha)
+    return measure(partial(formula, a=a, c=1.0 - a), p, q, axis=axis, keepdims=keepdims, validate=validate)
 
 
 def tsallis_entropy(
@@ -102,9 +103,9 @@ def require_finite(a: float, why: str) -> None:
         raise InvalidDistribution(msg)
 
 
-def formula(p: Clean, q: Clean, *, a: float, xp: Namespace) -> Array:
-    """expm1((α−1)D_α)/(α−1) = D_α·expm1(x)/x at x = (α−1)D_α."""
-    return deformed(renyi.formula(p, q, a=a, xp=xp), a - 1.0, xp)
+def formula(p: Clean, q: Clean, *, a: float, c: float, xp: Namespace) -> Array:
+    """expm1(−cD_α)/(−c) = D_α·expm1(x)/x at x = −cD_α, c = 1−α."""
+    return deformed(renyi.formula(p, q, a=a, c=c, xp=xp), -c, xp)
 
 
 def entropy_formula(p: Clean, *, a: float, xp: Namespace) -> Array:

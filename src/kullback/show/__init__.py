@@ -16,6 +16,7 @@ _SHOWN_BY = {
     "Estimate": "estimate",
     "Explanation": "explanation",
     "Comparison": "comparison",
+    "LawReport": "law_report",
     "Evaluation": "evaluation",
     "ModelComparison": "model_comparison",
     "GeneratorEvaluation": "generator_evaluation",
@@ -26,9 +27,9 @@ def _module(result: Result) -> ModuleType:
     return importlib.import_module(f"kullback.show.{_SHOWN_BY[type(result).__name__]}")
 
 
-def terminal(result: Result) -> Any:
+def terminal(result: Result, **options: Any) -> Any:
     """A rich renderable."""
-    return _module(result).terminal(result)
+    return _module(result).terminal(result, **options)
 
 
 def fragment(result: Result) -> str:
