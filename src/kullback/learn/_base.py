@@ -1,4 +1,4 @@
-"""What all estimators of this room share: the objective of every iteration, callbacks, and fits that are whole or not."""
+"""What all estimators here share: the objective of every iteration, callbacks, and fits that are whole or not."""
 
 from __future__ import annotations
 

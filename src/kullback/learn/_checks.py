@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
 from kullback.errors import InvalidDistribution
 
@@ -26,8 +27,8 @@ def number(
     name: str, got: Any, *, low: float = 0.0, high: float = np.inf, above: bool = False, integer: bool = False
 ) -> None:
     """Refuse a number outside [low, high], or (low, high] with `above`."""
-    kinds: tuple[type, ...] = (int, np.integer) if integer else (int, float, np.integer, np.floating)
-    if not isinstance(got, kinds) or isinstance(got, bool):
+    whole = isinstance(got, (int, np.integer)) and not isinstance(got, bool)
+    if not whole and (integer or not isinstance(got, (float, np.floating))):
         what = "an integer" if integer else "a number"
         raise ValueError(f"{name} must be {what}, got {got!r}.")
     if not (low <= got <= high) or (above and got == low):
@@ -86,3 +87,10 @@ def distributions(Y: Floats, name: str = "y") -> NDArray[np.float64]:
             f"divide each row by its sum: {name} / {name}.sum(axis=1, keepdims=True)."
         )
     return np.asarray(Y / sums[:, None])
+
+
+def seeded(model: Any, random_state: Any) -> Any:
+    """`model`, given a seed drawn from `random_state` where it has none of its own."""
+    if random_state is not None and "random_state" in model.get_params() and model.random_state is None:
+        model.set_params(random_state=check_random_state(random_state).randint(2**31 - 1))
+    return model

@@ -128,12 +128,12 @@ def _lbfgs(problem: Problem, tol: float, max_iter: int, note: Callable[..., bool
             raise StopIteration
 
     start = np.zeros(shape).ravel()
-    f, g = function(start)
+    f = function(start)[0]
     if at["left"] <= 1e-15 * max(abs(f), 1e-300):  # nothing to learn: already there
         return start.reshape(shape), 0, True
     options = {"maxiter": max_iter, "maxfun": 4 * max_iter, "maxcor": 15, "gtol": 0.0, "ftol": 0.0, "maxls": 40}
     result = minimize(function, start, jac=True, method="L-BFGS-B", callback=step, options=options)
-    f, g = function(result.x)
+    f = function(result.x)[0]
     # At the limit of precision the line search finds nothing more.
     converged = at["left"] <= max(tol, 1e-9) * max(abs(f), 1e-300)
     return up(result.x.reshape(shape)), int(result.nit), bool(converged)

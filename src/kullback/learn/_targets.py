@@ -26,7 +26,9 @@ def is_soft(y: Any) -> bool:
 def targets(y: Any) -> tuple[Floats, NDArray[Any], bool]:
     """(T, classes, soft): T is (n, K), each row a distribution over `classes`; a label is a row with a single 1."""
     if y is None:
-        raise ValueError("This estimator requires y to be passed, but the target y is None. Pass labels or distributions.")
+        raise ValueError(
+            "This estimator requires y to be passed, but the target y is None. Pass labels or distributions."
+        )
     if is_soft(y):
         names = getattr(y, "columns", None)
         dense = y.toarray() if sp.issparse(y) else np.asarray(y)

@@ -30,6 +30,6 @@ def unique_rows(P: Any, weight: NDArray[np.float64]) -> tuple[Any, NDArray[np.fl
         )
         first[i] = not same
     group = np.cumsum(first) - 1
-    inverse = np.full(P.shape[0], -1)
+    inverse = np.full(P.shape[0], -1, dtype=np.int64)
     inverse[kept[order]] = group
-    return rows[first], np.bincount(group, weight[kept][order]), inverse
+    return rows[first], np.bincount(group, weight[kept][order]).astype(np.float64), inverse

@@ -1,4 +1,4 @@
-"""`KLKMeans`: clusters of counts or distributions, min Σ w KL(p_i‖q_c(i)); with finite `beta`, the information bottleneck."""
+"""`KLKMeans`: clusters of counts or distributions by KL; with finite `beta`, the information bottleneck."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from kullback.learn._base import Learner, Track, whole
 from kullback.learn._checks import choice, no_empty_rows, non_negative, number, row_sums
 from kullback.learn._unique import unique_rows
-from kullback.learn.contributions import Contributions
+from kullback.result.contributions import Contributions
 
 Floats = NDArray[np.float64]
 
@@ -127,13 +127,15 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         return int(self.n_clusters)
 
     @whole
-    def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> KLKMeans:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KLKMeans:  # noqa: ARG002  scikit-learn's signature
         """Cluster the rows of X (n, d): counts or probabilities, dense or sparse, no row all zero."""
         self._check_parameters()
         P, sums = self._door(X, reset=True)
         n = P.shape[0]
         if self.n_clusters > n:
-            raise ValueError(f"n_samples={n} should be >= n_clusters={self.n_clusters}: there cannot be more clusters than rows.")
+            raise ValueError(
+                f"n_samples={n} should be >= n_clusters={self.n_clusters}: there cannot be more clusters than rows."
+            )
         given = _check_sample_weight(sample_weight, P, dtype=np.float64, ensure_non_negative=True)
         weight = given * sums if self.weights == "mass" else given
         if not np.any(weight > 0):
@@ -146,15 +148,15 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         self._learn(P, weight, best, inverse)
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+    def predict(self, X: Any) -> NDArray[np.int64]:
         """Nearest centroid in KL; where every centroid misses a word, the cluster that would lose least by the row."""
         return np.asarray(self._distances(self._rows(X))[1], dtype=np.int64)
 
-    def transform(self, X: ArrayLike) -> Floats:
+    def transform(self, X: Any) -> Floats:
         """KL(p_i‖q_c) in nats for every row and cluster, shape (n, n_clusters); inf where q misses what p has."""
         return self._distances(self._rows(X))[0]
 
-    def predict_proba(self, X: ArrayLike) -> Floats:
+    def predict_proba(self, X: Any) -> Floats:
         """Memberships: q(t|x) ∝ q(t) exp(−β KL(p_x‖q_t)) for finite `beta`, otherwise one 1 per row."""
         distance, labels = self._distances(self._rows(X))
         if not np.isfinite(self.beta):
@@ -165,18 +167,18 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         logits[lost] = np.where(np.arange(self.n_clusters) == labels[lost, None], 0.0, -np.inf)
         return _softmax(logits)
 
-    def score(self, X: ArrayLike, y: None = None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002  scikit-learn's signature
         """−mean KL(p_i‖nearest centroid): larger is better, −inf where a row cannot be reached."""
         distance, labels = self._distances(self._rows(X))
         return -float(distance[np.arange(labels.size), labels].mean())
 
-    def explain(self, X: ArrayLike) -> Contributions:
+    def explain(self, X: Any) -> Contributions:
         """The mean of KL(p_i‖q_c(i)) over the rows of X, split over samples, features and clusters."""
         P = self._rows(X)
         labels = self._distances(P)[1]
         weight = np.full(P.shape[0], 1.0 / P.shape[0])
         per_row, per_column = self._parts(P, labels, weight)
-        clusters = np.bincount(labels, per_row * weight, minlength=self.n_clusters)
+        clusters = np.bincount(labels, per_row * weight, minlength=self.n_clusters).astype(np.float64)
         names = {"feature": [str(v) for v in self.feature_names_in_]} if hasattr(self, "feature_names_in_") else {}
         return Contributions(
             "E KL(p‖q_c)",
@@ -198,7 +200,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         number("max_iter", self.max_iter, low=1, integer=True)
         number("tol", self.tol)
 
-    def _door(self, X: ArrayLike, *, reset: bool) -> tuple[Any, Floats]:
+    def _door(self, X: Any, *, reset: bool) -> tuple[Any, Floats]:
         X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32])
         non_negative(X, "KLKMeans")
         P = sp.csr_matrix(X, dtype=np.float64, copy=True)
@@ -209,13 +211,15 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         P.data /= np.repeat(sums, np.diff(P.indptr))
         return P, sums
 
-    def _rows(self, X: ArrayLike) -> Any:
+    def _rows(self, X: Any) -> Any:
         check_is_fitted(self)
         return self._door(X, reset=False)[0]
 
     def _solve(self, P: Any, mass: Floats, random: np.random.RandomState, track: Track) -> _Solution:
         labels = self._start(P, mass, random)
-        lower = float(_negentropy(P) @ mass) / mass.sum()  # E Σ p log p: the objective is this less the centroids' share
+        lower = (
+            float(_negentropy(P) @ mass) / mass.sum()
+        )  # E Σ p log p: the objective is this less the centroids' share
         if self.method == "lloyd":
             solution = self._lloyd(P, mass, labels, lower, track)
         else:
@@ -270,7 +274,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         for _ in range(self.max_iter):
             centers = _normalise(_sum_by(joint, labels, self.n_clusters).T, overall)
             annealing = pseudo > 0.05
-            # Unsmoothed centroids from a random start are stuck where they are (Dhillon & Guan 2003): smooth, then less.
+            # Unsmoothed centroids are stuck where they start (Dhillon & Guan 2003): smooth much, then less.
             share = max(pseudo / (1 + pseudo), self.smoothing) if annealing else self.smoothing
             labels = _nearest(P, centers, share)
             pseudo *= 0.7
@@ -318,7 +322,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         labels = np.where(known, best.labels[inverse], -1)
         T = np.eye(k)[best.labels] if best.membership is None else best.membership
         memberships = T[np.maximum(inverse, 0)] * known[:, None]
-        C = np.asarray((P.T @ (memberships * weight[:, None]))).T
+        C = np.asarray(P.T @ (memberships * weight[:, None])).T
         self.cluster_centers_ = _normalise(C, _overall(P, weight))
         self.cluster_mass_ = memberships.T @ weight
         self._counts_ = C
@@ -418,7 +422,7 @@ def _sum_by(joint: Any, labels: NDArray[np.int64], k: int) -> Floats:
 
 def _overall(P: Any, mass: Floats) -> Floats:
     total = np.asarray(P.T @ mass).ravel()
-    return total / total.sum()
+    return np.asarray(total / total.sum())
 
 
 def _normalise(C: Floats, instead: Floats) -> Floats:

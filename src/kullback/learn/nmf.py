@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from kullback.learn._base import Learner, Track, whole
 from kullback.learn._checks import choice, no_empty_rows, non_negative, number, row_sums
-from kullback.learn.contributions import Contributions
+from kullback.result.contributions import Contributions
 
 _EVERYTHING = np.zeros(1, np.int32)
 
@@ -126,17 +126,17 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
     def _n_features_out(self) -> int:
         return int(self.components_.shape[0])
 
-    def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> KLNMF:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KLNMF:  # noqa: ARG002  scikit-learn's signature
         """Find H. X is (n, d), dense or sparse, ≥ 0; NaN marks what was not observed."""
         self._fit(X, sample_weight)
         return self
 
-    def fit_transform(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> NDArray[Any]:
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[Any]:  # noqa: ARG002  scikit-learn's signature
         """Find H and return W, the same as `fit(X).transform(X)`."""
         return self._fit(X, sample_weight)
 
     @whole
-    def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None) -> NDArray[Any]:
+    def _fit(self, X: Any, sample_weight: Any) -> NDArray[Any]:
         from kullback.learn._numba.jit import Rows, threads
 
         self._check_parameters()
@@ -151,6 +151,10 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         total = float(weight.sum())
         change, objective, moved = np.inf, np.empty(max(n, d)), np.empty(max(n, d))
         track = Track(self, self.max_iter, X=X, weight=sample_weight)
+
+        def learned() -> dict[str, Any]:
+            return {"components_": H.T.copy()}
+
         with Rows(threads(self.n_jobs)) as rows:
             for _ in range(self.max_iter):
                 _pass(rows, scaled, 0, W, H, self.alpha_W, self.inner, 1e-2, objective, moved)
@@ -158,12 +162,12 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
                 change = moved[:n].sum()
                 _pass(rows, scaled, 1, H, W, self.alpha_H, self.inner, 1e-2, objective, moved)
                 change = (change + moved[:d].sum()) / (2 * max(float(scaled.rows.data.sum()), 1e-300))
-                if track(value / total, lambda H=H: {"components_": H.T.copy()}) or change <= self.tol:
+                if track(value / total, learned) or change <= self.tol:
                     break
             track.done()
             factors = self._factors(rows, counts, H)
         per_row = self._divergence(counts, factors, H)[0]
-        self.components_ = np.ascontiguousarray(H.T).astype(self._dtype, copy=False)
+        self.components_ = np.ascontiguousarray(H.T).astype(self._dtype_, copy=False)
         self.reconstruction_kl_ = float(per_row @ weight) if np.isfinite(per_row).all() else float("inf")
         penalty = self.alpha_W * float(weight @ factors.sum(axis=1)) + self.alpha_H * float(H.sum())
         self.objective_ = (self.reconstruction_kl_ + penalty) / total
@@ -171,35 +175,35 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         self.n_iter_ = len(track.path)
         self.converged_ = bool(change <= self.tol)
         self._sum_of_weights_ = total
-        return factors.astype(self._dtype, copy=False)
+        return factors.astype(self._dtype_, copy=False)
 
     @property
     def topic_word_(self) -> NDArray[np.float64]:
         """The components as distributions over the features."""
         check_is_fitted(self)
         mass = self.components_.sum(axis=1, keepdims=True)
-        return np.divide(self.components_, mass, out=np.zeros_like(self.components_), where=mass > 0)
+        return np.asarray(np.divide(self.components_, mass, out=np.zeros_like(self.components_), where=mass > 0))
 
-    def transform(self, X: ArrayLike) -> NDArray[Any]:
+    def transform(self, X: Any) -> NDArray[Any]:
         """W that minimises D(X‖WH) for the fitted H: a convex problem a row, solved to convergence."""
         from kullback.learn._numba.jit import Rows, threads
 
         check_is_fitted(self)
         counts = self._door(X, reset=False)
         with Rows(threads(self.n_jobs)) as rows:
-            return self._factors(rows, counts, self._H()).astype(self._dtype, copy=False)
+            return self._factors(rows, counts, self._columns()).astype(self._dtype_, copy=False)
 
     def inverse_transform(self, W: ArrayLike) -> NDArray[Any]:
         """The rates WH."""
         check_is_fitted(self)
         return np.asarray(np.asarray(W) @ self.components_)
 
-    def score(self, X: ArrayLike, y: None = None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002  scikit-learn's signature
         """−D(X‖WH) per unit of mass with W fitted to X: larger is better. Not a held-out score in W; see below."""
         per_row, _, mass = self._explain(X)
         return -float(per_row.sum()) / mass
 
-    def completion_cross_entropy(self, seen: ArrayLike, held_out: ArrayLike, *, smoothing: float = 0.0) -> float:
+    def completion_cross_entropy(self, seen: Any, held_out: Any, *, smoothing: float = 0.0) -> float:
         """Cross-entropy in nats per count of `held_out` under the topics that `seen` counts of the same rows imply.
 
         Document completion, the honest held-out score of a topic model. A held-out word that the mixture gives no
@@ -210,9 +214,14 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         target = self._door(held_out, reset=False).rows
         if target.shape[0] != W.shape[0]:
             raise ValueError(f"seen has {W.shape[0]} rows and held_out {target.shape[0]}; expected the same documents.")
-        H = self._H().T
+        H = self._columns().T
         rates = W * H.sum(axis=1)
-        mixture = np.divide(rates, rates.sum(axis=1, keepdims=True), out=np.full_like(W, 1 / W.shape[1]), where=rates.sum(axis=1, keepdims=True) > 0)
+        mixture = np.divide(
+            rates,
+            rates.sum(axis=1, keepdims=True),
+            out=np.full_like(W, 1 / W.shape[1]),
+            where=rates.sum(axis=1, keepdims=True) > 0,
+        )
         topics = np.asarray(self.topic_word_, dtype=np.float64)
         entries = target.tocoo()
         probability = np.einsum("pk,pk->p", mixture[entries.row], topics.T[entries.col])
@@ -220,16 +229,18 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         with np.errstate(divide="ignore"):
             return float(-(entries.data @ np.log(probability)) / entries.data.sum())
 
-    def explain(self, X: ArrayLike) -> Contributions:
+    def explain(self, X: Any) -> Contributions:
         """D(X‖WH) in nats split over samples and over features (unweighted, without penalties)."""
         per_row, per_column, _ = self._explain(X)
-        labels = {"feature": [str(name) for name in self.feature_names_in_]} if hasattr(self, "feature_names_in_") else {}
+        labels = (
+            {"feature": [str(name) for name in self.feature_names_in_]} if hasattr(self, "feature_names_in_") else {}
+        )
         return Contributions("D(V‖WH)", float(per_row.sum()), {"sample": per_row, "feature": per_column}, labels=labels)
 
-    def _explain(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    def _explain(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         W = np.asarray(self.transform(X), dtype=np.float64)
         counts = self._door(X, reset=False)
-        return *self._divergence(counts, W, self._H()), float(counts.rows.data.sum())
+        return *self._divergence(counts, W, self._columns()), float(counts.rows.data.sum())
 
     def _check_parameters(self) -> None:
         number("n_components", self.n_components, low=1, integer=True)
@@ -240,20 +251,25 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         number("max_iter", self.max_iter, low=1, integer=True)
         number("tol", self.tol)
 
-    def _H(self) -> NDArray[np.float64]:
+    def _columns(self) -> NDArray[np.float64]:
         return np.ascontiguousarray(self.components_.T, dtype=np.float64)
 
-    def _door(self, X: ArrayLike, *, reset: bool, needed: bool = False) -> _Counts:
+    def _door(self, X: Any, *, reset: bool, needed: bool = False) -> _Counts:
         nan = self.missing == "nan"
         X = validate_data(
-            self, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_all_finite="allow-nan" if nan else True
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if nan else True,
         )
         values = X.data if sp.issparse(X) else X
         if np.isinf(values).any():
             raise ValueError("X contains infinity. Counts are finite; mark what was not observed as NaN.")
         non_negative(X, "KLNMF")
         if reset:
-            self._dtype = X.dtype
+            self._dtype_ = X.dtype.name
         from kullback.learn._numba import nmf
 
         V = sp.csr_matrix(X, dtype=np.float64, copy=True)
@@ -289,7 +305,7 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         n = counts.rows.shape[0]
         W = np.ones((n, H.shape[1])) * (row_sums(counts.rows) / max(H.sum(), 1e-300))[:, None]
         _pass(rows, counts, 0, W, H, self.alpha_W, 1000, 1e-8, np.empty(n), np.empty(n))
-        return W
+        return np.asarray(W)
 
     @staticmethod
     def _divergence(
@@ -330,6 +346,16 @@ def _pass(
     from kullback.learn._numba import nmf
 
     rows(
-        nmf.fit_rows, factors.shape[0], *counts.pointers(axis), factors, fixed, fixed.sum(axis=0), float(penalty),
-        inner, float(tol), axis == 0, objective, moved,
+        nmf.fit_rows,
+        factors.shape[0],
+        *counts.pointers(axis),
+        factors,
+        fixed,
+        fixed.sum(axis=0),
+        float(penalty),
+        inner,
+        float(tol),
+        axis == 0,
+        objective,
+        moved,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
@@ -14,7 +14,7 @@ from kullback.learn._base import Learner, Track, whole
 from kullback.learn._checks import choice, distributions, number
 from kullback.learn._softmax_solvers import Problem, minimise
 from kullback.learn._targets import against, targets
-from kullback.learn.contributions import Contributions
+from kullback.result.contributions import Contributions
 
 Floats = NDArray[np.float64]
 
@@ -96,7 +96,7 @@ class SoftmaxRegression(ClassifierMixin, Learner):  # type: ignore[misc]  # scik
         return tags
 
     @whole
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> SoftmaxRegression:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SoftmaxRegression:
         """Fit W and b. X is (n, d), dense or sparse; y is (n,) labels or (n, K) distributions, dense or sparse."""
         from kullback.learn._numba.jit import Rows, threads
 
@@ -144,32 +144,34 @@ class SoftmaxRegression(ClassifierMixin, Learner):  # type: ignore[misc]  # scik
         self.converged_ = converged
         return self
 
-    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+    def decision_function(self, X: Any) -> NDArray[Any]:
         """Logits (n, K); with two classes their difference (n,), as scikit-learn has it."""
         Z = self._logits(X)
         return Z[:, 1] - Z[:, 0] if self.classes_.size == 2 else Z
 
-    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+    def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Log-probabilities (n, K) in nats."""
         check_is_fitted(self)
-        return self._log_softmax(validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32]))
+        return self._log_softmax(
+            validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+        )
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+    def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities (n, K)."""
         return np.asarray(np.exp(self.predict_log_proba(X)))
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
+    def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class."""
         Z = self._logits(X)
         return np.asarray(self.classes_[Z.argmax(axis=1)])
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """P(a label drawn from y equals the prediction): for labels the accuracy. For cross-entropy use the scorers."""
         code = self._logits(X).argmax(axis=1)
         right = against(y, self.classes_)[np.arange(code.size), code]
         return float(np.average(right, weights=sample_weight))
 
-    def explain(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Contributions:
+    def explain(self, X: Any, y: Any, sample_weight: Any = None) -> Contributions:
         """The objective on (X, y), split over samples and over classes: parts plus the penalty add up to it."""
         L = np.asarray(self.predict_log_proba(X), dtype=np.float64)
         T = against(y, self.classes_)
@@ -185,7 +187,11 @@ class SoftmaxRegression(ClassifierMixin, Learner):  # type: ignore[misc]  # scik
         value = float(terms.sum()) + penalty
         labels = {"class": [str(c) for c in self.classes_]}
         return Contributions(
-            "E CE(y, softmax(Wx+b)) + penalty", value, {"sample": terms.sum(axis=1), "class": terms.sum(axis=0)}, penalty, labels
+            "E CE(y, softmax(Wx+b)) + penalty",
+            value,
+            {"sample": terms.sum(axis=1), "class": terms.sum(axis=0)},
+            penalty,
+            labels,
         )
 
     def _logits(self, X: Any) -> NDArray[Any]:

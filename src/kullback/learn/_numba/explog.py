@@ -42,13 +42,15 @@ def _double(typing_context, x):
 _SQRT_HALF = np.int64(0x3FE6A09E667F3BCD)
 _ONE = np.int64(0x3FF0000000000000)
 _MANTISSA = np.int64(0x000FFFFFFFFFFFFF)
-_TO_DOUBLE = np.int64(0x4338000000000000)  # 2⁵² + 2⁵¹: an integer written into its low bits is the double 2⁵² + 2⁵¹ + it
+_TO_DOUBLE = np.int64(
+    0x4338000000000000
+)  # 2⁵² + 2⁵¹: an integer written into its low bits is the double 2⁵² + 2⁵¹ + it
 _LN2_HIGH, _LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # the first has 21 trailing zero bits
 
 
 @part
 def log(x):
-    """log x for finite normal x > 0, without branches. Its order matters: (huge + e) − huge is the exponent."""
+    """Log x for finite normal x > 0, without branches. Its order matters: (huge + e) − huge is the exponent."""
     shifted = _bits(x) + (_ONE - _SQRT_HALF)
     e = _double((shifted >> np.int64(52)) + _TO_DOUBLE) - 6755399441055744.0 - 1023.0
     m = _double((shifted & _MANTISSA) + _SQRT_HALF)
@@ -56,7 +58,11 @@ def log(x):
     z = s * s
     series = 1.0 / 3.0 + z * (
         1.0 / 5.0
-        + z * (1.0 / 7.0 + z * (1.0 / 9.0 + z * (1.0 / 11.0 + z * (1.0 / 13.0 + z * (1.0 / 15.0 + z * (1.0 / 17.0 + z / 19.0))))))
+        + z
+        * (
+            1.0 / 7.0
+            + z * (1.0 / 9.0 + z * (1.0 / 11.0 + z * (1.0 / 13.0 + z * (1.0 / 15.0 + z * (1.0 / 17.0 + z / 19.0)))))
+        )
     )
     return e * _LN2_HIGH + (2.0 * s + (2.0 * s * z * series + e * _LN2_LOW))
 
@@ -67,7 +73,7 @@ _HUGE = 6755399441055744.0  # 2⁵² + 2⁵¹
 
 @part
 def exp(x):
-    """exp x for −708 ≤ x ≤ 709, 0 below, without branches: 2ᵏ eʳ, |r| ≤ ½ log 2, thirteen terms of the series."""
+    """Exp x for −708 ≤ x ≤ 709, 0 below, without branches: 2ᵏ eʳ, |r| ≤ ½ log 2, thirteen terms of the series."""
     y = max(x, -708.5)
     shifted = y * _LOG2_E + _HUGE
     k = shifted - _HUGE

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 @functools.cache
 def _cache_folder() -> str:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or str(Path.home() / ".cache")
-    # numba notices a change in a loop's own file, not in the files whose functions it calls: all of them name the folder.
+    # numba notices a change in a loop's own file, not in the files whose functions it calls: all name the folder.
     sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     return str(Path(base) / "kullback" / "numba" / hashlib.sha256(sources).hexdigest()[:12])
 
@@ -81,6 +82,12 @@ class Rows:
             return
         # Four blocks a thread even out rows of unequal length.
         edges = [n * b // (4 * self._n) for b in range(4 * self._n + 1)]
-        waiting = [self._pool.submit(kernel, a, b, *args) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+        waiting = [self._pool.submit(kernel, a, b, *args) for a, b in itertools.pairwise(edges) if b > a]
         for future in waiting:
             future.result()
+
+    def together(self, kernel: Callable[..., Any], calls: list[tuple[Any, ...]]) -> list[Any]:
+        """One call per entry of `calls`, at the same time; their results in order."""
+        if self._pool is None:
+            return [kernel(*call) for call in calls]
+        return [future.result() for future in [self._pool.submit(kernel, *call) for call in calls]]

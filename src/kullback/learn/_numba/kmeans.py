@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
-from kullback.learn._numba.jit import jit, part
 from kullback.learn._numba.explog import log
+from kullback.learn._numba.jit import jit, part
 from kullback.learn._numba.psi import psi
 
 
@@ -116,7 +116,7 @@ def divergences(start, stop, indptr, indices, data, Q, out):
 
 @jit(fast=False)
 def contributions(indptr, indices, data, labels, weight, Q, mass_outside, per_row, per_column):
-    """KL(p_i‖q_c(i)) per row, and weight × its terms per column; the zeros of p are settled by `mass_outside` (d, k)."""
+    """KL(p_i‖q_c(i)) per row, and weight × its terms per column; `mass_outside` (d, k) settles the zeros of p."""
     d = Q.shape[0]
     for i in range(indptr.shape[0] - 1):
         c = labels[i]

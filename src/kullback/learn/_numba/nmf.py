@@ -21,7 +21,23 @@ ALL, LISTED_MISSING, ONLY_STORED = 0, 1, 2
 
 @jit
 def fit_rows(
-    start, stop, indptr, indices, data, mode, mask_ptr, mask_idx, W, H, mass, penalty, inner, tol, judge, objective, moved
+    start,
+    stop,
+    indptr,
+    indices,
+    data,
+    mode,
+    mask_ptr,
+    mask_idx,
+    W,
+    H,
+    mass,
+    penalty,
+    inner,
+    tol,
+    judge,
+    objective,
+    moved,
 ):
     """Minimise each row's D(v‖wH) + Σ (penalty) w over w ≥ 0, starting from W; H is (d, k), mass its column sums.
 
@@ -132,9 +148,7 @@ def fit_rows(
 
 
 @jit(fast=False)
-def divergence(
-    indptr, indices, data, mode, mask_ptr, mask_idx, W, H, mass, per_row, per_column
-):
+def divergence(indptr, indices, data, mode, mask_ptr, mask_idx, W, H, mass, per_row, per_column):
     """D(V‖WH) = Σ v ψ((r − v)/v) + Σ_{v=0} r, every term ≥ 0, added to its row and its column.
 
     Where a row has few zeros they are visited; where it has many, their sum is the row's mass less what was visited.
