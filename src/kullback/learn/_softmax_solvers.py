@@ -37,6 +37,8 @@ class Problem:
         self.G, self.loss = np.empty((self.n, self.K)), np.empty(self.n)
         self.can_whiten = not sp.issparse(X) and self.d <= _WHITEN_UP_TO
         self.P = np.empty((0, 0))
+        # A tenth of the curvature at p = 1/K: what a fitted model has, and measured to need the fewest steps.
+        self.assumed = 0.1 * (1 / self.K) * (1 - 1 / self.K)
 
     def value(self, W: Floats, b: Floats) -> float:
         return self(np.vstack([W, b]))[0]
@@ -50,6 +52,11 @@ class Problem:
         value = float(self.loss.sum()) / self.total + 0.5 * self.ridge * float((V[:-1] ** 2).sum())
         return value, self._gradient(self.G, V)
 
+    def flatter(self) -> float:
+        """How much flatter the objective is than assumed: assumed curvature over the mean p(1 − p) at the last point."""
+        mean = 1.0 - float(self.mass @ np.einsum("nk,nk->n", self.P, self.P)) / float(self.mass.sum())
+        return max(1.0, self.assumed * self.K / max(mean, 1e-12))
+
     def curve(self, V: Floats) -> Floats:
         """The Hessian at the last point, times V."""
         from kullback.learn._numba import softmax
@@ -60,8 +67,7 @@ class Problem:
 
     def preconditioner(self) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:
         """(R⁻¹, R⁻ᵀ) with RRᵀ close to the Hessian: Gram of the features, or its diagonal, at a curvature p(1 − p)."""
-        # A tenth of the curvature at p = 1/K: what a fitted model has, and measured to need the fewest steps.
-        curvature = 0.1 * (1 / self.K) * (1 - 1 / self.K) * self.mass / self.total
+        curvature = self.assumed * self.mass / self.total
         if self.can_whiten:
             # The Gram matrix of [X, 1], without copying X.
             M = np.empty((self.d + 1, self.d + 1))
@@ -104,7 +110,9 @@ class Problem:
 def minimise(
     problem: Problem, solver: str, tol: float, max_iter: int, track: Any, learned: Callable[[Floats, Floats], Any]
 ) -> tuple[Floats, Floats, int, bool]:
-    """(W, b, iterations, converged), from W = 0. Converged: ½ ‖R⁻¹ gradient‖², about what is left to gain, ≤ tol·f."""
+    """(W, b, iterations, converged), from W = 0. Converged: what is left to gain, about ½ ‖R⁻¹ gradient‖²
+    where the curvature is as assumed and more where it is flatter, ≤ tol·f.
+    """
     run = _lbfgs if solver == "lbfgs" else _newton
     V, n_iter, converged = run(problem, tol, max_iter, lambda f, V: track(f, lambda: learned(V[:-1], V[-1])))
     return V[:-1], V[-1], n_iter, converged
@@ -117,7 +125,7 @@ def _lbfgs(problem: Problem, tol: float, max_iter: int, note: Callable[..., bool
     def function(u: Floats) -> tuple[float, Floats]:
         f, gradient = problem(up(u.reshape(shape)))
         g = down(gradient).ravel()
-        at["left"], at["f"] = 0.5 * float(g @ g), f
+        at["left"], at["f"] = 0.5 * float(g @ g) * problem.flatter(), f
         return f, g
 
     def step(intermediate_result: Any) -> None:
@@ -146,8 +154,8 @@ def _newton(problem: Problem, tol: float, max_iter: int, note: Callable[..., boo
     first: float | None = None
     for iteration in range(max_iter):
         z = up(down(g))
-        left = 0.5 * float((g * z).sum())
-        if left <= tol * 1e-1 * max(abs(f), 1e-300):
+        left = 0.5 * float((g * z).sum()) * problem.flatter()
+        if left <= tol * max(abs(f), 1e-300):
             return V, iteration, True
         first = first or left
         step = _conjugate_gradients(problem, g, z, min(0.3, (left / first) ** 0.5), lambda r: up(down(r)))

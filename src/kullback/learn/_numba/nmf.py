@@ -89,11 +89,12 @@ def fit_rows(
                     s[t] = max(s[t], 0.0)
         for t in range(k):
             s[t] += penalty
+        full = True  # zeros are looked at every fourth sweep, and before the row is called done
         for sweep in range(inner):
             change = 0.0
             size = 0.0
             for t in range(k):
-                if sweep > 0 and w[t] == 0.0:  # looked at in the first sweep
+                if not full and w[t] == 0.0:
                     continue
                 g = 0.0
                 h = 0.0
@@ -135,8 +136,9 @@ def fit_rows(
                 size += new * s[t]
             if sweep == 0:
                 moved[i] = change
-            if change <= tol * size:
+            if change <= tol * size and full:
                 break
+            full = change <= tol * size or sweep % 4 == 3
         if not judge:
             continue
         total = 0.0
