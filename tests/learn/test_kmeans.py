@@ -103,7 +103,7 @@ def test_an_unseen_word_still_has_a_nearest_cluster() -> None:
 def test_bad_input_is_named() -> None:
     with pytest.raises(InvalidDistribution, match="Row 1 given to KLKMeans is all zeros"):
         KLKMeans(1).fit([[1.0, 2.0], [0.0, 0.0]])
-    with pytest.raises(ValueError, match="Negative values.*row 0"):
+    with pytest.raises(ValueError, match=r"Negative values.*row 0"):
         KLKMeans(1).fit([[-1.0, 2.0]])
     with pytest.raises(ValueError, match="more clusters than rows"):
         KLKMeans(3).fit(np.ones((2, 2)))

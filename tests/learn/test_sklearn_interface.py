@@ -127,7 +127,8 @@ def test_metadata_routing_reaches_the_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    "estimator", [KLNMF(2, max_iter=20), KLKMeans(2), SoftmaxRegression(), MixtureMLE(2), SNE(perplexity=5, max_iter=50)]
+    "estimator",
+    [KLNMF(2, max_iter=20), KLKMeans(2), SoftmaxRegression(), MixtureMLE(2), SNE(perplexity=5, max_iter=50)],
 )
 def test_callbacks_hear_every_iteration_and_can_stop(estimator: Any) -> None:
     heard = []

@@ -108,7 +108,7 @@ def test_bad_input_is_named() -> None:
     with pytest.raises(InvalidDistribution, match="row 1"):
         SoftmaxRegression().fit(X, [[0.5, 0.5], [np.nan, 1], [0.5, 0.5], [0, 1]])
     model = SoftmaxRegression().fit(X, ["a", "a", "b", "b"])
-    with pytest.raises(ValueError, match="Row 1 of y has the class.*'c'.*never seen"):
+    with pytest.raises(ValueError, match=r"Row 1 of y has the class.*'c'.*never seen"):
         model.score(X[:2], ["a", "c"])
     with pytest.raises(ValueError, match="prior has shape"):
         SoftmaxRegression(prior=[0.2, 0.3, 0.5]).fit(X, [0, 0, 1, 1])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kullback.learn.checks import EXPECTED_FAILED_CHECKS as EXPECTED_FAILED_CHECKS
     from kullback.learn.distribution_regressor import DistributionRegressor as DistributionRegressor
-    from kullback.learn.embedding_divergence import embedding_divergence as embedding_divergence
+    from kullback.learn.embeddings import embedding_divergence as embedding_divergence
     from kullback.learn.histogram_target import HistogramTarget as HistogramTarget
     from kullback.learn.kmeans import KLKMeans as KLKMeans
     from kullback.learn.mixture import MixtureMLE as MixtureMLE
@@ -45,7 +45,7 @@ _PUBLIC = {
     "SoftTarget": "soft_target",
     "Distilled": "soft_target",
     "HistogramTarget": "histogram_target",
-    "embedding_divergence": "embedding_divergence",
+    "embedding_divergence": "embeddings",
     "cross_entropy_scorer": "scorers",
     "kl_scorer": "scorers",
     "crps_scorer": "scorers",

@@ -18,6 +18,7 @@ from scipy.linalg import solve_triangular
 
 from kullback._special import psi
 from kullback.learn._checks import no_empty_rows, non_negative, row_sums
+from kullback.learn._excess import excess
 
 Floats = NDArray[np.float64]
 Parameters = dict[str, Floats]
@@ -131,7 +132,7 @@ class Diagonal:
 
     def kl(self, a: Parameters, b: Parameters) -> Floats:
         va, vb = a["variances"][:, None], b["variances"][None]
-        terms = psi((va - vb) / vb, xp=np) + (a["means"][:, None] - b["means"][None]) ** 2 / vb
+        terms = excess(vb, va) / vb + (a["means"][:, None] - b["means"][None]) ** 2 / vb
         return np.asarray(0.5 * terms.sum(axis=-1))
 
     def free(self, d: int) -> int:
@@ -166,10 +167,7 @@ class Multinomial:
     def kl(self, a: Parameters, b: Parameters) -> Floats:
         """Per count."""
         P, Q = a["probabilities"][:, None], b["probabilities"][None]
-        safe = np.where(P > 0, P, 1.0)
-        s = np.where(P > 0, (Q - P) / safe, 0.0)
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.where(P > 0, P * psi(s, xp=np), Q).sum(axis=-1))
+        return np.asarray(excess(P, Q).sum(axis=-1))
 
     def free(self, d: int) -> int:
         return d - 1
@@ -199,9 +197,7 @@ class Poisson:
 
     def kl(self, a: Parameters, b: Parameters) -> Floats:
         A, B = a["rates"][:, None], b["rates"][None]
-        s = np.where(A > 0, (B - A) / np.where(A > 0, A, 1.0), 0.0)
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.where(A > 0, A * psi(s, xp=np), B).sum(axis=-1))
+        return np.asarray(excess(A, B).sum(axis=-1))
 
     def free(self, d: int) -> int:
         return d

@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 # Dense features up to which the Gram matrix and its factor cost less than they save.
 _WHITEN_UP_TO = 3000
+# Parameters up to which Newton's method is taken, and taken to the end.
+_SMALL = 300
 
 
 class Problem:
@@ -35,6 +37,7 @@ class Problem:
         self.n, self.d = X.shape
         self.K = T.shape[1]
         self.G, self.loss = np.empty((self.n, self.K)), np.empty(self.n)
+        self.small = self.d * self.K <= _SMALL
         self.can_whiten = not sp.issparse(X) and self.d <= _WHITEN_UP_TO
         self.P = np.empty((0, 0))
         # A tenth of the curvature at p = 1/K: what a fitted model has, and measured to need the fewest steps.
@@ -53,9 +56,9 @@ class Problem:
         return value, self._gradient(self.G, V)
 
     def flatter(self) -> float:
-        """How much flatter the objective is than assumed: assumed curvature over the mean p(1 − p) at the last point."""
+        """How much flatter than assumed the objective is: the assumed curvature over the last mean p(1 − p)."""
         mean = 1.0 - float(self.mass @ np.einsum("nk,nk->n", self.P, self.P)) / float(self.mass.sum())
-        return max(1.0, self.assumed * self.K / max(mean, 1e-12))
+        return float(max(1.0, self.assumed * self.K / max(mean, 1e-12)))
 
     def curve(self, V: Floats) -> Floats:
         """The Hessian at the last point, times V."""
@@ -156,7 +159,10 @@ def _newton(problem: Problem, tol: float, max_iter: int, note: Callable[..., boo
         z = up(down(g))
         left = 0.5 * float((g * z).sum()) * problem.flatter()
         if left <= tol * max(abs(f), 1e-300):
-            return V, iteration, True
+            if not problem.small:
+                return V, iteration, True
+            # Where it costs nothing one exact step more squares the error that is left.
+            return V + _conjugate_gradients(problem, g, z, 1e-8, lambda r: up(down(r))), iteration + 1, True
         first = first or left
         step = _conjugate_gradients(problem, g, z, min(0.3, (left / first) ** 0.5), lambda r: up(down(r)))
         slope, length = float((g * step).sum()), 1.0

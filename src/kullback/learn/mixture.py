@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from kullback._special import log_sum_exp
 from kullback.learn._base import Learner, Track, whole
-from kullback.learn._checks import choice, number
+from kullback.learn._checks import choice, number, row_sums
 from kullback.learn._components import FAMILIES, Product
 from kullback.learn._unique import unique_rows
 from kullback.result.contributions import Contributions
@@ -133,7 +133,7 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         portion, total = weight / weight.sum(), float(weight.sum())
         components = family.log_density(data, theta)
         self._penalty_ = self._penalty(family, portion, total, components, theta, self._extra(data, portion))
-        self._total_ = float(np.median(np.asarray(data.sum(axis=1)))) if self.family == "multinomial" else 0.0
+        self._total_ = float(np.median(row_sums(X))) if self.family == "multinomial" else 0.0
         return self
 
     def score_samples(self, X: Any) -> Floats:

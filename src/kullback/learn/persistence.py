@@ -87,7 +87,8 @@ def load(path: str | os.PathLike[str], /) -> Any:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Read whole first: a broken archive then leaves no open file behind.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             stored = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 from sklearn.utils import check_random_state
 
 Floats = NDArray[np.float64]
 
-# Quantile nodes for expectations without a closed form.
-_NODES = 2000
+# Nodes for expectations without a closed form: a trapezoidal rule in normal quantiles, exact to many digits if smooth.
+_T = np.linspace(-8.0, 8.0, 1601)
+_WEIGHT = np.exp(-0.5 * _T**2) / np.exp(-0.5 * _T**2).sum()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,8 +86,8 @@ class Predictive:
         return np.asarray(self.scale * self.shape.crps(self._standard(y)))
 
     def kl_to(self, other: Predictive) -> Floats:
-        """KL(self‖other) per row in nats: closed for two normals, else 2,000 quantiles (about four digits)."""
-        from kullback._special import psi
+        """KL(self‖other) per row in nats: closed for two normals, else by 1,601 quantiles."""
+        from kullback.learn._excess import psi_of
         from kullback.learn._shapes import Normal
 
         if len(other) != len(self):
@@ -94,15 +96,14 @@ class Predictive:
             a, b = self.scale * self.shape.scale, other.scale * other.shape.scale
             # ½ [r − 1 − log r + (difference/b)²], r = a²/b²
             r = (a - b) * (a + b) / b**2
-            return np.asarray(0.5 * (psi(r, xp=np) + ((self.location - other.location) / b) ** 2))
-        u = (np.arange(_NODES) + 0.5) / _NODES
-        z = self.shape.ppf(u)
+            return np.asarray(0.5 * (psi_of(r, (a / b) ** 2) + ((self.location - other.location) / b) ** 2))
+        z = self.shape.ppf(ndtr(_T))
         own = self.shape.logpdf(z)
         out = np.empty(len(self))
         for i in range(len(self)):
             y = self.location[i] + self.scale[i] * z
             theirs = other.shape.logpdf((y - other.location[i]) / other.scale[i]) - np.log(other.scale[i])
-            out[i] = np.mean(own - np.log(self.scale[i]) - theirs)
+            out[i] = _WEIGHT @ (own - np.log(self.scale[i]) - theirs)
         return np.maximum(out, 0.0)
 
     def sample(self, n: int = 1, *, random_state: Any = None) -> Floats:

@@ -34,7 +34,7 @@ class SoftmaxRegression(ClassifierMixin, Learner):  # type: ignore[misc]  # scik
         Pull towards this model instead of towards W = 0: the penalty becomes alpha · E KL(prior‖softmax).
     class_weight : None, "balanced" or dict
     solver : {"auto", "lbfgs", "newton-cg"}
-        L-BFGS in whitened features, or Newton with conjugate gradients; auto takes the first for dense data.
+        L-BFGS in whitened features, or Newton with conjugate gradients; auto: the first for larger dense data.
     tol : float, default 1e-7
         Converged when the estimated distance to the optimum is below this share of the objective.
     max_iter, n_jobs, verbose
@@ -122,7 +122,7 @@ class SoftmaxRegression(ClassifierMixin, Learner):  # type: ignore[misc]  # scik
             problem = Problem(X, joint, total, ridge=ridge, intercept=self.fit_intercept, rows=rows)
             solver = self.solver
             if solver == "auto":
-                solver = "lbfgs" if problem.can_whiten else "newton-cg"
+                solver = "lbfgs" if problem.can_whiten and not problem.small else "newton-cg"
 
             def learned(W: Floats, b: Floats) -> dict[str, Any]:
                 return {"coef_": W.T.copy(), "intercept_": b.copy(), "classes_": classes}

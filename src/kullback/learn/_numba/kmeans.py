@@ -14,7 +14,7 @@ import numpy as np
 
 from kullback.learn._numba.explog import log
 from kullback.learn._numba.jit import jit, part
-from kullback.learn._numba.psi import psi
+from kullback.learn._numba.psi import excess
 
 
 @part
@@ -108,7 +108,7 @@ def divergences(start, stop, indptr, indices, data, Q, out):
             for c in range(k):
                 q = Q[indices[p], c]
                 covered[c] += q
-                out[i, c] += v * psi((q - v) / v) if q > 0.0 else np.inf
+                out[i, c] += excess(v, q)
         if indptr[i + 1] - indptr[i] < Q.shape[0]:
             for c in range(k):
                 out[i, c] += max(1.0 - covered[c], 0.0)
@@ -127,7 +127,7 @@ def contributions(indptr, indices, data, labels, weight, Q, mass_outside, per_ro
             v = data[p]
             q = Q[j, c]
             covered += q
-            term = v * psi((q - v) / v) if q > 0.0 else np.inf
+            term = excess(v, q)
             total += term
             per_column[j] += weight[i] * term
             mass_outside[j, c] -= weight[i] * q

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from kullback.learn._numba.jit import jit
-from kullback.learn._numba.psi import psi
+from kullback.learn._numba.psi import excess
 
 ALL, LISTED_MISSING, ONLY_STORED = 0, 1, 2
 
@@ -173,7 +173,7 @@ def divergence(indptr, indices, data, mode, mask_ptr, mask_idx, W, H, mass, per_
                 r += w[t] * H[j, t]
             v = data[p]
             if v > 0.0:
-                term = v * psi((r - v) / v) if r > 0.0 else np.inf
+                term = excess(v, r)
             else:
                 term = r if mode != ONLY_STORED else 0.0
             row += term

@@ -1,4 +1,4 @@
-"""ψ for the loops: `kullback._special.psi` for one number."""
+"""The term of every KL here: p log(p/q) − p + q ≥ 0, without cancellation, for loops."""
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
 from __future__ import annotations
@@ -10,21 +10,8 @@ from kullback.learn._numba.jit import part
 
 
 @part
-def psi(s):
-    """ψ(s) = s − log1p(s) ≥ 0 without cancellation."""
-    if -0.29 < s < 0.41:
-        t = s / (2.0 + s)
-        z = t * t
-        total = 1.0 / 25.0
-        for k in range(11):
-            total = total * z + 1.0 / (23.0 - 2.0 * k)
-        return t * (s - 2.0 * z * total)
-    return s - math.log1p(s)
-
-
-@part
-def psi_lanes(s):
-    """The same without branches, for loops that run on all lanes; −1 < s < ∞."""
+def _series(s):
+    """ψ(s) = s − log1p(s) for −.29 < s < .41 (`kullback._special.psi_series`)."""
     t = s / (2.0 + s)
     z = t * t
     total = 1.0 / 25.0
@@ -39,6 +26,21 @@ def psi_lanes(s):
     total = total * z + 1.0 / 7.0
     total = total * z + 1.0 / 5.0
     total = total * z + 1.0 / 3.0
-    near = t * (s - 2.0 * z * total)
-    far = s - log(max(1.0 + s, 1e-300))
-    return near if -0.29 < s < 0.41 else far
+    return t * (s - 2.0 * z * total)
+
+
+@part
+def excess(p, q):
+    """P log(p/q) − p + q for p > 0, q ≥ 0: p ψ((q − p)/p) near p = q, the logarithm of the ratio elsewhere."""
+    s = (q - p) / p
+    if -0.29 < s < 0.41:
+        return p * _series(s)
+    return p * (s - math.log(q / p)) if q > 0.0 else math.inf
+
+
+@part
+def excess_lanes(p, q):
+    """The same without branches, for loops that run on all lanes; p, q ≥ 1e-300."""
+    s = (q - p) / p
+    ratio = max(q / p, 1e-300)
+    return p * (_series(s) if -0.29 < s < 0.41 else s - log(ratio))

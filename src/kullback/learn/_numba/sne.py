@@ -13,7 +13,7 @@ import numpy as np
 
 from kullback.learn._numba.explog import exp, log
 from kullback.learn._numba.jit import jit
-from kullback.learn._numba.psi import psi, psi_lanes
+from kullback.learn._numba.psi import excess, excess_lanes
 
 
 @jit
@@ -263,8 +263,7 @@ def divergence_rows(
             P = one + two
             log_k = -d2[j] if gaussian else -half * log(1.0 + d2[j] / dof)
             Q = exp(pair + log_k - log_total)
-            safe = max(P, 1e-300)
-            term = P * psi_lanes((Q - P) / safe) if P > 1e-300 else Q
+            term = excess_lanes(max(P, 1e-300), max(Q, 1e-300)) if P > 1e-300 else Q
             total += term if j != i else 0.0
         per_point[i] = total
 
@@ -285,7 +284,7 @@ def sparse_divergence_rows(start, stop, indptr, indices, p, log_weight, Y, gauss
             log_k = -d2 if gaussian else -half * math.log1p(d2 / dof)
             Q = math.exp(log_weight[i] + log_weight[j] + log_k - log_total)
             covered += Q
-            total += p[t] * psi((Q - p[t]) / p[t]) if p[t] > 0.0 else Q
+            total += excess(p[t], Q) if p[t] > 0.0 else Q
         out[i] = total + max(row_mass[i] - covered, 0.0)
 
 
