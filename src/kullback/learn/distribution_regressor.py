@@ -119,7 +119,8 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         seed = check_random_state(self.random_state).randint(2**31 - 1)  # one for all folds: the same model each time
         seeded(mean, seed)
         location, seen = _out_of_fold(mean, X, y, given, splits)
-        squares = np.maximum((y - location) ** 2, least)
+        residual = y - location
+        squares = np.maximum(residual**2, least)
         constant = np.full(len(y), max(float(np.average(squares[seen], weights=_some(weight, seen))), least))
         variance = constant
         if scale is not None:
@@ -127,9 +128,9 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
             target = squares if self.scale is None else np.log(squares)
             variance, _ = _out_of_fold(scale, X, target, given, splits)
             variance = variance if self.scale is None else np.exp(variance)
+            least = _floor(residual, variance, constant, seen, _some(weight, seen), least)
             variance = np.maximum(variance, least)
         known, w = seen, _some(weight, seen)
-        residual = y - location
         stages = []
         for v in (constant, variance):
             z = residual / np.sqrt(v)
@@ -223,6 +224,18 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
             return location, np.full(len(location), self._constant_)
         variance = np.asarray(self.scale_.predict(X), dtype=np.float64)
         return location, np.maximum(variance if self.scale is None else np.exp(variance), self._least_)
+
+
+def _floor(
+    residual: Floats, variance: Floats, constant: Floats, seen: NDArray[np.bool_], weight: Floats, least: float
+) -> float:
+    """The smallest variance to believe: of some shares of the constant one, that of the least normal cross-entropy."""
+    candidates = np.r_[least, float(constant[0]) * np.geomspace(1e-4, 1.0, 13)]
+    costs = []
+    for low in candidates:
+        v = np.maximum(variance, low)[seen]
+        costs.append(float(np.average(residual[seen] ** 2 / v + np.log(v), weights=weight)))
+    return max(float(candidates[int(np.argmin(costs))]), least)
 
 
 def _cost(shape: Any, z: Floats, variance: Floats, known: NDArray[np.bool_], weight: Floats) -> float:
