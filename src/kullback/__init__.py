@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kullback.forms import LogProbs as LogProbs
     from kullback.forms import Probs as Probs
     from kullback.forms import Samples as Samples
+    from kullback.measures.accumulator import Accumulator as Accumulator
     from kullback.measures.alpha_divergence import alpha_divergence as alpha_divergence
     from kullback.measures.bhattacharyya_distance import bhattacharyya_distance as bhattacharyya_distance
     from kullback.measures.bregman_divergence import Potential as Potential
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from kullback.measures.joint import total_correlation as total_correlation
     from kullback.measures.js_divergence import js_distance as js_distance
     from kullback.measures.js_divergence import js_divergence as js_divergence
+    from kullback.measures.pairwise import pairwise_js_divergence as pairwise_js_divergence
+    from kullback.measures.pairwise import pairwise_kl_divergence as pairwise_kl_divergence
     from kullback.measures.perplexity import perplexity as perplexity
     from kullback.measures.renyi import renyi_divergence as renyi_divergence
     from kullback.measures.renyi import renyi_entropy as renyi_entropy
@@ -77,6 +80,9 @@ _PUBLIC = {
     "explain": "verbs",
     "js_divergence": "measures.js_divergence",
     "js_distance": "measures.js_divergence",
+    "pairwise_kl_divergence": "measures.pairwise",
+    "pairwise_js_divergence": "measures.pairwise",
+    "Accumulator": "measures.accumulator",
     "jeffreys_divergence": "measures.jeffreys_divergence",
     "total_variation": "measures.total_variation",
     "hellinger_distance": "measures.hellinger_distance",

@@ -11,11 +11,12 @@ import math
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
-from kullback import _keyed, _values
+from kullback import _keyed, _sparse, _values
 from kullback.errors import InvalidDistribution, InvalidForm
 from kullback.forms import Counts, Logits, LogProbs, Probs, Samples
 
@@ -45,6 +46,30 @@ class Entered:
     leave: Callable[[Array], Array]
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """One namespace, and shapes and dtypes that go together; values not yet looked at."""
+
+    xp: Namespace
+    forms: list[Any]
+    arrays: list[Array]
+    names: Sequence[str]
+    labels: tuple[Hashable, ...] | None
+    inside: Any
+    leave: Callable[[Array], Array]
+
+
+class Fast(Protocol):
+    """Fast ways of one measure, None where they do not lead there; see `kullback.measures._fast`."""
+
+    @property
+    def few(self) -> Callable[..., float | None]:
+        """For one short pair, as the user gave it."""
+
+    def many(self, forms: Sequence[Any], arrays: Sequence[Array], axis: int) -> Array | None:
+        """For NumPy arrays that have arrived."""
+
+
 def enter(
     *given: Any,
     axis: int = -1,
@@ -54,6 +79,42 @@ def enter(
     names: Sequence[str] = "pq",
 ) -> Entered:
     """Check `given` and bring it into one shape and dtype; `leave` casts the answer back, in the unit of `base`."""
+    arrived = _arrive(given, axis=axis, base=base, keepdims=keepdims, names=names)
+    return _admit(arrived, axis, validate=validate)
+
+
+def measure(
+    formula: Callable[..., Array],
+    *given: Any,
+    fast: Fast | None = None,
+    axis: int = -1,
+    base: Base = None,
+    keepdims: bool = False,
+    validate: bool = True,
+    names: Sequence[str] = "pq",
+) -> Array:
+    """The whole way of a measure: through the door, the formula on clean arrays, and out again.
+
+    `fast` gives the same number sooner, or None for all that it does not cover.
+    """
+    if fast is not None and not keepdims and (few := fast.few(*given, axis)) is not None:
+        return np.float64(few if base is None else few / log_base(base))
+    if any(_sparse.is_sparse(x) for x in given):
+        run = partial(measure, formula, fast=fast, base=base, names=names, validate=False)
+        forms = [as_form(x, name) for x, name in zip(given, names, strict=False)]
+        return _sparse.measure(run, forms, names, axis=axis, keepdims=keepdims, validate=validate)
+    arrived = _arrive(given, axis=axis, base=base, keepdims=keepdims, names=names)
+    if arrived.xp is not np:
+        entered = _admit(arrived, axis, validate=validate)
+        return entered.leave(formula(*entered.parts, xp=entered.xp))
+    if fast is not None and (many := fast.many(arrived.forms, arrived.arrays, axis)) is not None:
+        return arrived.leave(many)
+    with np.errstate(over="ignore"):  # a value above the largest float is ∞, as everywhere in this library
+        entered = _admit(arrived, axis, validate=validate)
+        return entered.leave(formula(*entered.parts, xp=np))
+
+
+def _arrive(given: Sequence[Any], *, axis: int, base: Base, keepdims: bool, names: Sequence[str]) -> _Arrived:
     unit = log_base(base)
     forms = [as_form(x, name) for x, name in zip(given, names, strict=False)]
     aligned, labels = _keyed.align([f.values for f in forms], names[: len(forms)])
@@ -62,11 +123,7 @@ def enter(
     for form, x, name in zip(forms, arrays, names, strict=False):
         _check_dtype_and_shape(form, x, name, axis, xp)
     _check_lengths(arrays, names, axis)
-    if validate and not any(is_traced(x) for x in arrays):
-        for form, x, name in zip(forms, arrays, names, strict=False):
-            _values.check(form, x, name, axis, xp)
     out, inside = _dtypes(arrays, xp)
-    parts = tuple(_clean(f, _to_last(x, axis, xp), inside, xp) for f, x in zip(forms, arrays, strict=True))
 
     def leave(answer: Array) -> Array:
         answer = answer if unit == 1.0 else answer / unit
@@ -75,16 +132,16 @@ def enter(
         answer = answer if answer.dtype == out else xp.astype(answer, out)
         return answer[()] if xp is np else answer  # a NumPy scalar rather than a 0-d array
 
-    return Entered(xp, parts, labels, leave)
+    return _Arrived(xp, forms, arrays, names, labels, inside, leave)
 
 
-def measure(formula: Callable[..., Array], *given: Any, **options: Any) -> Array:
-    """The whole way of a measure: through the door, the formula on clean arrays, and out again."""
-    entered = enter(*given, **options)
-    if entered.xp is not np:
-        return entered.leave(formula(*entered.parts, xp=entered.xp))
-    with np.errstate(over="ignore"):  # a value above the largest float is ∞, as everywhere in this library
-        return entered.leave(formula(*entered.parts, xp=np))
+def _admit(arrived: _Arrived, axis: int, *, validate: bool) -> Entered:
+    xp, forms, arrays = arrived.xp, arrived.forms, arrived.arrays
+    if validate and not any(is_traced(x) for x in arrays):
+        for form, x, name in zip(forms, arrays, arrived.names, strict=False):
+            _values.check(form, x, name, axis, xp)
+    parts = tuple(_clean(f, _to_last(x, axis, xp), arrived.inside, xp) for f, x in zip(forms, arrays, strict=True))
+    return Entered(xp, parts, arrived.labels, arrived.leave)
 
 
 def log_base(base: Base) -> float:

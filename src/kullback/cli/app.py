@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kullback.cli import compare, explain, laws
+from kullback.cli import compare, diff_models, evaluate, explain, laws, trace
 
 app = typer.Typer(
     name="kullback",
@@ -39,6 +39,9 @@ def options(
 
 
 app.command("compare")(compare.compare)
+app.command("evaluate")(evaluate.evaluate)
+app.command("diff-models")(diff_models.diff_models)
+app.command("trace")(trace.trace)
 app.command("explain")(explain.explain)
 app.command("laws")(laws.laws)
 

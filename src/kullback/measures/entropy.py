@@ -6,6 +6,7 @@ from typing import Any
 
 from kullback._door import Base, Clean, measure
 from kullback._pair import relative_to_top
+from kullback.measures._fast import ENTROPY
 
 Array = Any
 Namespace = Any
@@ -48,7 +49,7 @@ def entropy(p: Array, /, *, axis: int = -1, base: Base = None, keepdims: bool = 
     >>> kb.entropy([0.5, 0.25, 0.25], base=2)
     1.5
     """
-    return measure(formula, p, axis=axis, base=base, keepdims=keepdims, validate=validate)
+    return measure(formula, p, axis=axis, base=base, keepdims=keepdims, validate=validate, fast=ENTROPY)
 
 
 def formula(p: Clean, *, xp: Namespace) -> Array:

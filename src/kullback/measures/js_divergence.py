@@ -10,6 +10,7 @@ from kullback._door import Base, Clean, log_base, measure
 from kullback._pair import Pair, log_ratio, pair
 from kullback._special import SKEW_RADIUS, root, skew, xlogy
 from kullback.errors import InvalidDistribution, InvalidForm
+from kullback.measures._fast import JS_DIVERGENCE
 
 Array = Any
 Namespace = Any
@@ -58,7 +59,7 @@ def js_divergence(
     shares = _check_weights(ps, weights)
     options: dict[str, Any] = {"axis": axis, "base": base, "keepdims": keepdims, "validate": validate}
     if len(ps) == 2 and shares[0] == shares[1]:
-        return measure(formula, *ps, **options)
+        return measure(formula, *ps, **options, fast=JS_DIVERGENCE)
     return measure(partial(weighted, shares=shares), *ps, names=[f"ps[{j}]" for j in range(len(ps))], **options)
 
 

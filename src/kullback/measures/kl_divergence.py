@@ -6,6 +6,7 @@ from typing import Any
 
 from kullback._door import Base, Clean, measure
 from kullback._pair import pair
+from kullback.measures._fast import KL_DIVERGENCE
 
 Array = Any
 Namespace = Any
@@ -49,7 +50,7 @@ def kl_divergence(
     >>> kb.kl_divergence([0.5, 0.5], [0.25, 0.75], base=2)
     0.2075187496394219
     """
-    return measure(formula, p, q, axis=axis, base=base, keepdims=keepdims, validate=validate)
+    return measure(formula, p, q, axis=axis, base=base, keepdims=keepdims, validate=validate, fast=KL_DIVERGENCE)
 
 
 def formula(p: Clean, q: Clean, *, xp: Namespace) -> Array:

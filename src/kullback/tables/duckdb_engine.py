@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from kullback.engine.scan import Scan
+from kullback.engine.session import Session, plainly
+from kullback.engine.sources import open_source
 from kullback.errors import InvalidInput
 from kullback.result.comparison import CellKind
 from kullback.tables import sql
 from kullback.tables.counts import SIDES, Binned, Field, Floats, Pair, Question, Range, Side, Tally, Valued
-from kullback.tables.scan import Scan
-from kullback.tables.session import Session, plainly
-from kullback.tables.sources import open_source
 
 SAMPLED_COLUMNS = 16  # at a time: 16 columns × 25,000 rows × 8 bytes stay small beside any memory limit
 COUNTED_DIRECTLY = 4096  # whole numbers of a smaller range than this are grouped by their value

@@ -20,9 +20,9 @@ _SIZE = re.compile(r"\s*\d+(\.\d+)?\s*[KMGT]i?B\s*", re.IGNORECASE)
 
 
 class Session:
-    """One private connection; `lock` before reading, `close` when done."""
+    """One private connection; `lock` before reading, `close` when done. `ordered`: rows keep their order."""
 
-    def __init__(self, *, memory: str | None = None, threads: int | None = None) -> None:
+    def __init__(self, *, memory: str | None = None, threads: int | None = None, ordered: bool = False) -> None:
         import duckdb
 
         if memory is not None and not _SIZE.fullmatch(memory):
@@ -34,7 +34,7 @@ class Session:
         self.folder = Path(tempfile.mkdtemp(prefix="kullback-"))  # mkdtemp: nobody else may look into it
         self._config: dict[str, Any] = {
             "temp_directory": str(self.folder / "spill"),
-            "preserve_insertion_order": "false",
+            "preserve_insertion_order": str(ordered).lower(),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from kullback.engine.scan import Scan
+from kullback.engine.session import Session, first_line, plainly
 from kullback.errors import InvalidInput
-from kullback.tables.scan import Scan
-from kullback.tables.session import Session, first_line, plainly
 
 
 def open_object(given: Any, side: str, session: Session) -> Scan:

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kullback.engine import frames
+from kullback.engine.scan import Scan
+from kullback.engine.session import Session, plainly
 from kullback.errors import InvalidInput
-from kullback.tables import frames
-from kullback.tables.scan import Scan
-from kullback.tables.session import Session, plainly
 
 _FORMATS = {
     ".parquet": "parquet",

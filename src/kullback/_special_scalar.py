@@ -1,0 +1,74 @@
+"""The primitives between parameters on plain numbers: the formulas of `_special`, each branch taken once.
+
+A namespace that carries this module as `plain` is answered here; tests hold the two to the same digits.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kullback._special import _ATANH, _STIRLING, GAMMA_SHIFT, PSI_HIGH, PSI_LOW
+
+_INF = math.inf
+
+
+def log_ratio(x: float, y: float) -> np.float64:
+    """log(x/y)."""
+    return np.float64(_log_ratio(float(x), float(y)))
+
+
+def psi_ratio(x: float, y: float, h: float | None = None) -> np.float64:
+    """ψ(y/x − 1)."""
+    x, y = float(x), float(y)
+    return np.float64(_psi_ratio(x, y, y - x if h is None else float(h)))
+
+
+def gamma_shifted(a: float, c: float, h: float) -> tuple[np.float64, np.float64, np.float64]:
+    """The recurrence of B_Γ, as many steps as it takes."""
+    a, c, h = float(a), float(c), float(h)
+    total, low = 0.0, min(a, c)
+    steps = GAMMA_SHIFT if low < GAMMA_SHIFT else 0
+    for k in range(steps):
+        total += _psi_ratio(a + k, c + k, h)
+    return np.float64(total), np.float64(a + steps), np.float64(c + steps)
+
+
+def gamma_rest(a: float, c: float, h: float) -> np.float64:
+    """½ψ(c/a − 1) and Stirling's series."""
+    a, c, h = float(a), float(c), float(h)
+    p, u = 1.0 / a, 1.0 / c
+    total, polynomial, power = 0.0, 0.0, 1.0
+    for n in range(1, 2 * len(_STIRLING)):
+        power *= p
+        polynomial = polynomial * u + n * power
+        if n % 2:
+            total += _STIRLING[n // 2] * polynomial
+    return np.float64(0.5 * _psi_ratio(a, c, h) + (h * p) * (h * u) * total)
+
+
+def _log_ratio(x: float, y: float) -> float:
+    if y == 0.0 or x == _INF:
+        return _INF if x > 0 else math.nan
+    s = (x - y) / y
+    if -0.5 < s < 1.0:
+        return math.log1p(s)
+    ratio = x / y
+    if 0.0 < ratio < _INF:
+        return math.log(ratio)
+    return math.log(x) - math.log(y) if x > 0 else -_INF
+
+
+def _psi_ratio(x: float, y: float, h: float) -> float:
+    if x == 0.0:
+        return math.nan
+    s = h / x
+    if not PSI_LOW < s < PSI_HIGH:
+        return s - _log_ratio(y, x)
+    t = s / (2.0 + s)
+    z = t * t
+    total = _ATANH[-1]
+    for c in _ATANH[-2::-1]:
+        total = total * z + c
+    return t * (s - 2.0 * z * total)

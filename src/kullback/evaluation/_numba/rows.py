@@ -1,0 +1,27 @@
+"""Loops over rows of predictions: `gathered` of kullback.evaluation._scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kullback.evaluation._numba.jit import jit
+
+Array = Any
+
+
+@jit
+def gathered(p: Array, codes: Array, slack: float, loss: Array) -> bool:
+    # Whether every row is a distribution is read off in the same pass: reading the matrix is what costs.
+    n, K = p.shape
+    fine = True
+    for i in range(n):
+        total = 0.0
+        lowest = 0.0
+        for k in range(K):
+            total += p[i, k]
+            lowest = min(lowest, p[i, k])
+        fine &= (abs(total - 1.0) <= slack) & (lowest >= 0.0)
+        loss[i] = total / p[i, codes[i]] if p[i, codes[i]] > 0 else np.inf
+    return fine

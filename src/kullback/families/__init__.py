@@ -1,0 +1,75 @@
+"""Parametric families, and the divergences between any two of them.
+
+`kb.kl_divergence(Normal(0, 1), Laplace(0, 2))` works, and so do frozen scipy.stats and torch distributions. Names are
+resolved when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# file -> what it defines
+_FILES = {
+    "normal": ("Normal", "LogNormal"),
+    "gamma": (
+        "Exponential",
+        "Gamma",
+        "ChiSquared",
+        "Chi",
+        "Weibull",
+        "Rayleigh",
+        "Maxwell",
+        "HalfNormal",
+        "Nakagami",
+        "GeneralizedGamma",
+        "InverseGamma",
+        "Frechet",
+        "Levy",
+    ),
+    "symmetric": ("Laplace", "Logistic", "Gumbel", "Cauchy", "HalfCauchy", "StudentT", "GeneralizedNormal"),
+    "tails": ("Pareto", "Lomax", "LogLogistic", "InverseGaussian"),
+    "interval": ("Uniform", "Beta", "Kumaraswamy", "LogitNormal", "TruncatedNormal"),
+    "circular": ("VonMises", "ContinuousBernoulli"),
+    "discrete": (
+        "Bernoulli",
+        "Binomial",
+        "Geometric",
+        "NegativeBinomial",
+        "Poisson",
+        "Zeta",
+        "LogSeries",
+        "BetaBinomial",
+        "Skellam",
+        "Hypergeometric",
+    ),
+    "simplex": ("Categorical", "Multinomial", "Dirichlet", "DirichletMultinomial"),
+    "multivariate_normal": ("MultivariateNormal", "LowRankMultivariateNormal", "MatrixNormal"),
+    "wishart": ("Wishart", "InverseWishart", "NormalInverseWishart"),
+    "student": ("MultivariateStudentT",),
+    "directional": ("VonMisesFisher",),
+    "process": ("MarkovChain", "AutoRegression"),
+    "compound": ("Mixture", "Independent", "Product", "Affine"),
+    "renyi": ("renyi_divergence", "hellinger_distance", "bhattacharyya_distance", "chi2_divergence"),
+    "draws": ("monte_carlo",),
+    "certified": ("bounds",),
+    "nearest": ("project",),
+    "matrix": ("table",),
+    "base": ("Family",),
+}
+_PUBLIC = {name: file for file, names in _FILES.items() for name in names}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(importlib.import_module(f"kullback.families.{_PUBLIC[name]}"), name)
+        globals()[name] = value
+        return value
+    msg = f"module 'kullback.families' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return __all__

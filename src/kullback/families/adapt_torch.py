@@ -1,0 +1,275 @@
+"""torch.distributions as families of ours: exact types, their parameters kept as tensors with their gradients."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kullback.errors import NoClosedForm
+from kullback.families import discrete, gamma, interval, multivariate_normal, normal, simplex, symmetric, tails
+from kullback.families.answer import INVARIANCE, Answer
+from kullback.families.base import Family, family
+from kullback.families.circular import ContinuousBernoulli, VonMises
+from kullback.families.compound import Affine, Independent, Mixture
+from kullback.families.foreign import Foreign
+from kullback.families.line import Line
+from kullback.families.wishart import Wishart
+
+# type name -> (family, the attributes that are its parameters, in order)
+NAMED: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "Normal": (normal.Normal, ("loc", "scale")),
+    "LogNormal": (normal.LogNormal, ("loc", "scale")),
+    "Laplace": (symmetric.Laplace, ("loc", "scale")),
+    "Gumbel": (symmetric.Gumbel, ("loc", "scale")),
+    "Cauchy": (symmetric.Cauchy, ("loc", "scale")),
+    "HalfCauchy": (symmetric.HalfCauchy, ("scale",)),
+    "HalfNormal": (gamma.HalfNormal, ("scale",)),
+    "StudentT": (symmetric.StudentT, ("df", "loc", "scale")),
+    "Exponential": (gamma.Exponential, ("rate",)),
+    "Gamma": (gamma.Gamma, ("concentration", "rate")),
+    "InverseGamma": (gamma.InverseGamma, ("concentration", "rate")),
+    "Chi2": (gamma.ChiSquared, ("df",)),
+    "Weibull": (gamma.Weibull, ("scale", "concentration")),
+    "Pareto": (tails.Pareto, ("scale", "alpha")),
+    "Beta": (interval.Beta, ("concentration1", "concentration0")),
+    "Kumaraswamy": (interval.Kumaraswamy, ("concentration1", "concentration0")),
+    "Uniform": (interval.Uniform, ("low", "high")),
+    "VonMises": (VonMises, ("loc", "concentration")),
+    "Poisson": (discrete.Poisson, ("rate",)),
+    "Dirichlet": (simplex.Dirichlet, ("concentration",)),
+    "MultivariateNormal": (multivariate_normal.MultivariateNormal, ("loc", "covariance_matrix")),
+    "LowRankMultivariateNormal": (
+        multivariate_normal.LowRankMultivariateNormal,
+        ("loc", "cov_factor", "cov_diag"),
+    ),
+    "Wishart": (Wishart, ("df", "covariance_matrix")),
+}
+
+
+@functools.cache
+def _types() -> dict[type, Callable[[Any], Any]]:
+    from torch import distributions
+
+    found: dict[type, Callable[[Any], Any]] = {}
+    for name, (cls, parameters) in NAMED.items():
+        if hasattr(distributions, name):
+            found[getattr(distributions, name)] = functools.partial(_build, cls, parameters)
+    found[distributions.Bernoulli] = _bernoulli
+    found[distributions.Geometric] = lambda d: discrete.Geometric(d.probs)
+    found[distributions.ContinuousBernoulli] = lambda d: ContinuousBernoulli(d.probs)
+    found[distributions.Binomial] = lambda d: discrete.Binomial(d.total_count, d.probs)
+    found[distributions.NegativeBinomial] = lambda d: discrete.NegativeBinomial(d.total_count, d.probs)
+    found[distributions.Categorical] = _categorical
+    found[distributions.OneHotCategorical] = lambda d: _categorical(d._categorical)
+    found[distributions.Multinomial] = _multinomial
+    found[distributions.Independent] = _independent
+    found[distributions.MixtureSameFamily] = _mixture
+    found[distributions.TransformedDistribution] = _transformed
+    return found
+
+
+def adapted(x: Any) -> Family:
+    """The family that a torch distribution is, or a stand-in by its log-density."""
+    build = _types().get(type(x))
+    found: Family = _foreign(x) if build is None else build(x)
+    return found
+
+
+def _build(cls: Any, parameters: tuple[str, ...], d: Any) -> Any:
+    return cls(*(getattr(d, name) for name in parameters))
+
+
+def _given_probs(d: Any) -> bool:
+    return "probs" in d.__dict__
+
+
+def _bernoulli(d: Any) -> Family:
+    if _given_probs(d):
+        return discrete.Bernoulli(d.probs)
+    import torch
+
+    return simplex.Categorical(logits=torch.stack([torch.zeros_like(d.logits), d.logits], dim=-1))
+
+
+def _categorical(d: Any) -> Family:
+    # torch divides probs by their sum and shifts logits; both are undone by the exact normalisation of the door
+    return simplex.Categorical(d.probs) if _given_probs(d) else simplex.Categorical(logits=d.logits)
+
+
+def _multinomial(d: Any) -> Family:
+    inner = d._categorical
+    if _given_probs(inner):
+        return simplex.Multinomial(d.total_count, inner.probs)
+    return simplex.Multinomial(d.total_count, logits=inner.logits)
+
+
+def _independent(d: Any) -> Family:
+    base = adapted(d.base_dist)
+    return base if d.reinterpreted_batch_ndims == 0 else Independent(base, d.reinterpreted_batch_ndims)
+
+
+def _mixture(d: Any) -> Family:
+    if tuple(d.batch_shape):
+        msg = "MixtureSameFamily with batch axes is not supported; index it, and ask for each mixture."
+        raise NoClosedForm(msg)
+    part = adapted(d.component_distribution)
+    n = d.mixture_distribution.probs.shape[-1]
+
+    def member(k: int) -> Any:
+        def pick(x: Any) -> Any:
+            return x if isinstance(x, float) or not x.shape else x[k]
+
+        return part._with(pick)
+
+    return Mixture(d.mixture_distribution.probs, tuple(member(k) for k in range(n)))
+
+
+def _transformed(d: Any) -> Family:
+    """Affine maps and the maps that name a family; any other one-to-one map is kept as it is."""
+    from torch import distributions
+
+    base = adapted(d.base_dist)
+    flat: list[Any] = []
+    for t in d.transforms:
+        flat += list(t.parts) if type(t) is distributions.ComposeTransform else [t]
+    for i, t in enumerate(flat):
+        following = _step(base, t)
+        if following is None:
+            return Pushed(d, base, tuple(flat[i:]))
+        base = following
+    return base
+
+
+def _step(base: Any, t: Any) -> Any:
+    from torch import distributions
+
+    if (
+        type(t) is distributions.AffineTransform
+        and isinstance(base, Line)
+        and t.event_dim == 0
+        and bool(np.all(np.asarray(t.scale) > 0))
+    ):
+        return Affine(base, _parameter_of(t.loc), _parameter_of(t.scale))
+    as_normal = _as_normal(base)
+    if type(t) is distributions.ExpTransform and as_normal is not None:
+        return normal.LogNormal(*as_normal)
+    if type(t) is distributions.SigmoidTransform and as_normal is not None:
+        return interval.LogitNormal(*as_normal)
+    return None
+
+
+def _as_normal(base: Any) -> tuple[Any, Any] | None:
+    if type(base) is normal.Normal:
+        return base.mean, base.std
+    if type(base) is Affine and type(base.base) is normal.Normal:
+        return base.loc + base.scale * base.base.mean, base.scale * base.base.std
+    return None
+
+
+def _parameter_of(x: Any) -> Any:
+    return float(x) if isinstance(x, (int, float)) else x
+
+
+@family
+class Pushed(Family):
+    """A law after maps that have no family of their own: KL needs the same maps on both sides, or quadrature."""
+
+    wrapped: Any = dataclasses.field()
+    base: Family = dataclasses.field()
+    maps: tuple[Any, ...] = ()
+    _comparable: ClassVar[bool] = False
+
+    def __repr__(self) -> str:
+        return repr(self.wrapped)
+
+    def _parts(self) -> tuple[Family, ...]:
+        return (self.base,)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """As torch has it."""
+        return tuple(self.wrapped.batch_shape)
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """As torch has it."""
+        return tuple(self.wrapped.event_shape)
+
+    def _with(self, change: Callable[[Any], Any]) -> Any:
+        return self
+
+    def _kl(self, q: Any, xp: Any) -> Answer | None:
+        from kullback.families import dispatch
+
+        one_to_one = all(t.bijective for t in self.maps)
+        if type(q) is Pushed and one_to_one and self.maps == q.maps:
+            answer = dispatch._kl(self.base, q.base)
+            return Answer(answer.value, INVARIANCE, answer.error)
+        if self.event_shape or self.batch_shape:
+            return None
+        ours, theirs = (_foreign(x.wrapped) if type(x) is Pushed else x for x in (self, q))
+        if not isinstance(ours, Line) or not isinstance(theirs, Line):
+            return None
+        from kullback.families import numeric
+
+        return numeric.kl(ours, theirs)
+
+    def _entropy(self, xp: Any) -> None:
+        return None
+
+    def log_prob(self, x: Any, /) -> Any:
+        """As torch has it."""
+        return self.wrapped.log_prob(x)
+
+    def sample(self, shape: Any = (), /, *, random_state: Any) -> Any:
+        """Draws by torch, from its own generator seeded with `random_state`."""
+        return _draw(self.wrapped, np.random.default_rng(random_state), (shape,) if isinstance(shape, int) else shape)
+
+
+def _draw(d: Any, rng: np.random.Generator, size: tuple[int, ...]) -> Any:
+    import torch
+
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(int(rng.integers(2**62)))
+        return d.sample(torch.Size(size)).detach().cpu().numpy()
+
+
+def _foreign(d: Any) -> Family:
+    import torch
+
+    if tuple(d.event_shape):
+        msg = (
+            f"{type(d).__name__} is not known here and lives on a space of shape {tuple(d.event_shape)}; only "
+            "laws on the line can be integrated by their log_prob."
+        )
+        raise NoClosedForm(msg)
+    low, high, whole = _edges(d)
+
+    def log_density(x: Any) -> Any:
+        with torch.no_grad():
+            value = torch.as_tensor(np.array(x), dtype=torch.float64)
+            try:
+                return d.log_prob(value).cpu().numpy()
+            except (ValueError, NotImplementedError) as error:
+                msg = f"log_prob of {d!r} refused: {error}"
+                raise NoClosedForm(msg) from error
+
+    return Foreign(d, log_density, functools.partial(_draw, d), (low, high), whole=whole, shape=tuple(d.batch_shape))
+
+
+def _edges(d: Any) -> tuple[Any, Any, bool]:
+    support = d.support
+
+    def host(x: Any) -> Any:
+        return x.detach().cpu().numpy() if hasattr(x, "detach") else float(x)
+
+    low = host(getattr(support, "lower_bound", -math.inf))
+    high = host(getattr(support, "upper_bound", math.inf))
+    if type(support).__name__ in ("_Boolean",):
+        low, high = 0.0, 1.0
+    return low, high, bool(support.is_discrete)

@@ -1,0 +1,363 @@
+"""What every family is: a frozen dataclass whose parameters were checked once, and what the engine asks of it.
+
+A family on the line is described by its standard variable y, x = loc + scale·y. Two questions are enough for any
+pair: what is log q as a sum of features of y (`_terms`), and what does p expect of each feature (`_expect`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+import numpy as np
+
+from kullback.errors import InvalidDistribution, InvalidForm
+from kullback.families.namespace import is_concrete, namespace_of, to_host
+
+Array = Any
+Namespace = Any
+T = TypeVar("T")
+
+
+# ---- parameters ------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Constraint:
+    """What a parameter must be: the words for the message, and the test, on arrays of any namespace."""
+
+    words: str
+    holds: Callable[[Any], Any]
+    event_dims: int = 0
+    optional: bool = False
+
+
+def parameter(constraint: Constraint, *, default: Any = dataclasses.MISSING) -> Any:
+    """A field that holds numbers."""
+    return dataclasses.field(default=default, metadata={"constraint": constraint})
+
+
+_INF = float("inf")
+
+
+def real(*, default: Any = dataclasses.MISSING) -> Any:
+    """A finite number."""
+    return parameter(Constraint("a finite number", lambda x: (x > -_INF) & (x < _INF)), default=default)
+
+
+def positive(*, default: Any = dataclasses.MISSING) -> Any:
+    """A finite number > 0."""
+    return parameter(Constraint("a finite number > 0", lambda x: (x > 0) & (x < _INF)), default=default)
+
+
+def non_negative(default: Any = dataclasses.MISSING) -> Any:
+    """A finite number ≥ 0."""
+    return parameter(Constraint("a finite number ≥ 0", lambda x: (x >= 0) & (x < _INF)), default=default)
+
+
+def nonzero() -> Any:
+    """A finite number that is not 0."""
+    return parameter(Constraint("a finite number ≠ 0", lambda x: (x > -_INF) & (x < _INF) & (x != 0)))
+
+
+def extended() -> Any:
+    """A number or ±∞."""
+    return parameter(Constraint("a number or ±inf", lambda x: x == x))
+
+
+def greater_than(low: float) -> Any:
+    """A finite number > low."""
+    return parameter(Constraint(f"a finite number > {low:g}", lambda x: (x > low) & (x < _INF)))
+
+
+def probability() -> Any:
+    """A number in [0, 1]."""
+    return parameter(Constraint("a probability in [0, 1]", lambda x: (x >= 0) & (x <= 1)))
+
+
+def open_probability(*, upper_included: bool = False) -> Any:
+    """A number in (0, 1), or (0, 1]."""
+    if upper_included:
+        return parameter(Constraint("a probability in (0, 1]", lambda x: (x > 0) & (x <= 1)))
+    return parameter(Constraint("a probability in (0, 1)", lambda x: (x > 0) & (x < 1)))
+
+
+def whole(low: int = 0) -> Any:
+    """A whole number ≥ low."""
+    return parameter(Constraint(f"a whole number ≥ {low}", lambda x: (x >= low) & (x < 2**53) & (x % 1 == 0)))
+
+
+def positive_vector() -> Any:
+    """Finite numbers > 0 along the last axis."""
+    return parameter(Constraint("finite numbers > 0", lambda x: (x > 0) & (x < _INF), 1))
+
+
+def real_vector() -> Any:
+    """Finite numbers along the last axis."""
+    return parameter(Constraint("finite numbers", lambda x: (x > -_INF) & (x < _INF), 1))
+
+
+def real_matrix() -> Any:
+    """Finite numbers along the last two axes."""
+    return parameter(Constraint("finite numbers", lambda x: (x > -_INF) & (x < _INF), 2))
+
+
+@dataclass_transform(
+    frozen_default=True,
+    eq_default=False,
+    field_specifiers=(
+        dataclasses.field,
+        parameter,
+        real,
+        positive,
+        non_negative,
+        nonzero,
+        extended,
+        greater_than,
+        probability,
+        open_probability,
+        whole,
+        positive_vector,
+        real_vector,
+        real_matrix,
+    ),
+)
+def family(cls: type[T]) -> type[T]:
+    """The dataclass that every family is: frozen, slotted, compared by identity (its parameters may be arrays)."""
+    return dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+
+
+def _array(value: Any, where: str) -> Any:
+    """A parameter as given: Python and NumPy numbers to float, lists to arrays, integers to float64."""
+    if type(value) is float:
+        return value
+    if isinstance(value, (bool, str, bytes, complex)) or value is None:
+        msg = f"{where} = {value!r}; expected a number or an array of numbers."
+        raise InvalidForm(msg)
+    if isinstance(value, (int, np.number)):
+        return float(value)
+    if isinstance(value, (list, tuple)):
+        try:
+            value = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            msg = f"{where} = {value!r}; expected numbers in a rectangular shape."
+            raise InvalidForm(msg) from None
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "iuf":
+            msg = f"{where} has dtype {value.dtype}; expected real numbers."
+            raise InvalidForm(msg)
+        if value.ndim == 0:
+            return float(value)
+        return value if value.dtype.kind == "f" else value.astype(float)
+    if not hasattr(value, "shape"):
+        msg = f"{where} is a {type(value).__name__}; expected a number or an array of numbers."
+        raise InvalidForm(msg)
+    kind = str(value.dtype)
+    if "complex" in kind or "bool" in kind:
+        msg = f"{where} has dtype {kind}; expected real numbers."
+        raise InvalidForm(msg)
+    return value
+
+
+def _check(value: Any, constraint: Constraint, where: str) -> None:
+    if isinstance(value, float):
+        if constraint.event_dims:
+            msg = f"{where} = {value}; expected an array with at least {constraint.event_dims} axes."
+            raise InvalidDistribution(msg)
+        if not constraint.holds(value):
+            msg = f"{where} = {value}; expected {constraint.words}."
+            raise InvalidDistribution(msg)
+        return
+    if len(value.shape) < constraint.event_dims:
+        msg = f"{where} has shape {tuple(value.shape)}; expected at least {constraint.event_dims} axes."
+        raise InvalidDistribution(msg)
+    if not is_concrete(value):
+        return
+    good = constraint.holds(value)
+    if bool(good.all()):
+        return
+    host = np.asarray(good.detach().cpu() if hasattr(good, "detach") else good)
+    at = tuple(int(i) for i in np.argwhere(~host)[0])
+    bad = float(value[at])
+    index = f"[{', '.join(map(str, at))}]" if at else ""
+    msg = f"{where}{index} = {bad}; expected {constraint.words}."
+    raise InvalidDistribution(msg)
+
+
+def shape_of(value: Any) -> tuple[int, ...]:
+    """() for a plain number."""
+    return () if isinstance(value, (float, int)) else tuple(value.shape)
+
+
+@functools.cache
+def spec(cls: type) -> tuple[tuple[str, Constraint | None], ...]:
+    """The fields of a family: their names, and the constraints of those that are parameters."""
+    return tuple((f.name, f.metadata.get("constraint")) for f in dataclasses.fields(cls))
+
+
+# ---- families --------------------------------------------------------------------------------------------------------
+
+
+class Family(ABC):
+    """A parametric family, one member or a batch of them. Subclasses are final frozen dataclasses."""
+
+    __slots__ = ()
+    # whether equal parameters make equal distributions (not so for what wraps an object of another library)
+    _comparable: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Parse once: a bad parameter is refused where it is given, by its name."""
+        name = type(self).__name__
+        for field, constraint in spec(type(self)):
+            if constraint is not None and not (constraint.optional and getattr(self, field) is None):
+                where = f"{name}.{field}"
+                value = _array(getattr(self, field), where)
+                _check(value, constraint, where)
+                object.__setattr__(self, field, value)
+        self._check_together()
+        try:
+            _ = self.batch_shape
+        except ValueError:
+            shapes = ", ".join(f"{f} {shape_of(v)}" for f, v in self._arrays().items())
+            msg = f"{name} got parameters whose shapes do not broadcast: {shapes}."
+            raise InvalidDistribution(msg) from None
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={getattr(self, name)!r}" for name, _ in spec(type(self)))
+        return f"{type(self).__name__}({inside})"
+
+    def _check_together(self) -> None:  # noqa: B027  most families have nothing to add
+        """Refuse parameters that are fine alone and wrong together."""
+
+    def _arrays(self) -> dict[str, Any]:
+        """The parameters that are numbers, by name."""
+        given = {name: getattr(self, name) for name, constraint in spec(type(self)) if constraint is not None}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _parts(self) -> tuple[Family, ...]:
+        """The families that this one is made of."""
+        return ()
+
+    def _leaves(self) -> list[Any]:
+        own = [getattr(self, name) for name, constraint in spec(type(self)) if constraint is not None]
+        own = [value for value in own if value is not None]
+        for part in self._parts():
+            own += part._leaves()
+        return own
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The broadcast shape of the parameters."""
+        shapes = []
+        for name, constraint in spec(type(self)):
+            value = getattr(self, name)
+            if constraint is None or value is None or isinstance(value, float):
+                continue
+            shapes.append(tuple(value.shape)[: len(value.shape) - constraint.event_dims])
+        return tuple(np.broadcast_shapes(*shapes)) if shapes else ()
+
+    def _with(self, change: Callable[[Any], Any]) -> Any:
+        """The same family with `change` done to every array parameter; nothing is checked again."""
+        new = object.__new__(type(self))
+        for name, constraint in spec(type(self)):
+            value = getattr(self, name)
+            if value is None:
+                pass
+            elif constraint is not None:
+                value = change(value)
+            elif isinstance(value, Family):
+                value = value._with(change)
+            elif isinstance(value, tuple) and value and isinstance(value[0], Family):
+                value = tuple(v._with(change) for v in value)
+            object.__setattr__(new, name, value)
+        return new
+
+    def _pick(self, shape: tuple[int, ...], at: tuple[int, ...]) -> Any:
+        """The member at index `at` of the batch broadcast to `shape`, with NumPy parameters."""
+        new = object.__new__(type(self))
+        for name, constraint in spec(type(self)):
+            value = getattr(self, name)
+            if value is None:
+                pass
+            elif constraint is not None:
+                host = to_host(value)
+                event = host.shape[host.ndim - constraint.event_dims :]
+                value = np.broadcast_to(host, shape + event)[at]
+                value = float(value) if value.ndim == 0 else value
+            elif isinstance(value, Family):
+                value = value._pick(shape, at)
+            elif isinstance(value, tuple) and value and isinstance(value[0], Family):
+                value = tuple(v._pick(shape, at) for v in value)
+            object.__setattr__(new, name, value)
+        return new
+
+    def _lifted(self, xp: Namespace) -> Any:
+        """With parameters in `xp`, in double precision where there is one."""
+        return self._with(xp.double)
+
+    def _kind(self) -> Any:
+        """What a family is besides its numbers: its type, its options, and the same of its parts."""
+        if not self._comparable:
+            return id(self)
+        parts = self._parts()
+        options = []
+        for name, constraint in spec(type(self)):
+            value = getattr(self, name)
+            inner = isinstance(value, Family) or (
+                isinstance(value, tuple) and any(isinstance(v, Family) for v in value)
+            )
+            if constraint is not None:
+                options.append(value is None)
+            elif not inner:
+                options.append(value)
+        return type(self), tuple(options), tuple(part._kind() for part in parts)
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one draw."""
+        return ()
+
+    @abstractmethod
+    def _kl(self, q: Any, xp: Namespace) -> Any:
+        """The `Answer` of a closed route from this family to q, both lifted to `xp`, or None."""
+
+    @abstractmethod
+    def _entropy(self, xp: Namespace) -> Array | None:
+        """H in nats by a closed form, lifted, or None."""
+
+    def _cross_entropy(self, q: Any, xp: Namespace) -> Array | None:
+        """−E log q by a closed form, lifted, or None; the sum of entropy and KL is the way out."""
+        del q, xp
+        return None
+
+    def entropy(self) -> Array:
+        """Entropy in nats, one per member of the batch; the differential entropy of a density may be negative."""
+        from kullback.families import dispatch
+
+        return dispatch.entropy(self)
+
+    @abstractmethod
+    def log_prob(self, x: Array, /) -> Array:
+        """Natural log of the density or mass at x; −∞ outside the support."""
+
+    @abstractmethod
+    def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
+        """Draws of shape `shape` + batch shape (+ event shape), as NumPy makes them from `random_state`."""
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """A NumPy generator from a seed or a generator."""
+    return np.random.default_rng(random_state)
+
+
+def sample_shape(shape: Any) -> tuple[int, ...]:
+    """An int or a tuple of ints as a tuple."""
+    return (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+
+
+def work(*values: Any) -> Namespace:
+    """The namespace to compute in for these values and parameters."""
+    return namespace_of(*values)

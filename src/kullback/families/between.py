@@ -1,0 +1,185 @@
+"""The member r ∝ p^α q^{1−α} of an exponential family: natural parameters on the straight line between p's and q's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kullback.families import discrete, interval, multivariate_normal, normal, simplex, tails
+from kullback.families.base import Family
+from kullback.families.circular import ContinuousBernoulli, VonMises
+from kullback.families.gamma import GeneralizedGamma
+from kullback.families.normal import made
+from kullback.families.stacy import Stacy
+from kullback.families.symmetric import equal
+
+Array = Any
+Namespace = Any
+
+
+def between(p: Any, q: Any, alpha: float, xp: Namespace) -> tuple[Family, Any] | None:
+    """(r, where it exists), lifted; None for a pair that shares no exponential family. For α > 1, r may not exist."""
+    if isinstance(p, Stacy) and isinstance(q, Stacy):
+        known: tuple[Family, Any] | None = _stacy(p, q, alpha, xp)
+        return known
+    rule = _RULES.get(type(p))
+    found: tuple[Family, Any] | None = rule(p, q, alpha, xp) if rule is not None and type(q) is type(p) else None
+    return found
+
+
+def _mix(x: Array, y: Array, alpha: float) -> Array:
+    return alpha * x + (1.0 - alpha) * y
+
+
+def _safe(x: Array, xp: Namespace) -> tuple[Array, Any]:
+    exists = x > 0
+    return xp.where(exists, x, xp.ones_like(x)), exists
+
+
+def _normal(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    mean, std = ("mean", "std") if type(p) is normal.Normal else ("loc", "scale")
+    (m1, s1), (m2, s2) = ((getattr(f, mean), getattr(f, std)) for f in (p, q))
+    # in units of q: 1/s² = α(s₂/s₁)² + (1 − α)
+    precision, exists = _safe(_mix((s2 / s1) ** 2, xp.ones_like(s1 + s2), alpha), xp)
+    m = m2 + alpha * (s2 / s1) ** 2 / precision * (m1 - m2)
+    return made(type(p), **{mean: m, std: s2 / xp.sqrt(precision)}), exists
+
+
+def _stacy(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    (k1, c1), (k2, c2) = p._shape(), q._shape()
+    if not equal(c1, c2) or not p._power_sign():
+        return None
+    (loc1, a1), (loc2, a2) = p._loc_scale(), q._loc_scale()
+    zero = xp.double(0.0)
+    loc1, loc2 = (zero if x is None else x for x in (loc1, loc2))
+    if not equal(loc1, loc2):
+        return None
+    k, some = _safe(_mix(xp.double(k1), xp.double(k2), alpha), xp)
+    ratio = xp.exp(xp.double(c2) * xp.log(xp.double(a2) / xp.double(a1)))  # (a₂/a₁)^c
+    rate, exists = _safe(_mix(ratio, xp.ones_like(ratio), alpha), xp)
+    scale = xp.double(a2) * xp.exp(-xp.log(rate) / xp.double(c2))
+    return made(GeneralizedGamma, concentration=k, power=c1, loc=loc1, scale=scale), some & exists
+
+
+def _plain(*names: str) -> Any:
+    """Families whose natural parameters are their own, up to constants."""
+
+    def rule(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+        values, exists = {}, True
+        for name in names:
+            values[name], some = _safe(_mix(getattr(p, name), getattr(q, name), alpha), xp)
+            exists = some if exists is True else exists & some
+        return made(type(p), **values), exists
+
+    return rule
+
+
+def _poisson(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    return made(type(p), rate=xp.exp(_mix(xp.log(p.rate), xp.log(q.rate), alpha))), True
+
+
+def _logit(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    """Natural parameter log(probs/(1 − probs))."""
+    logits = _mix(xp.log(p.probs) - xp.log1p(-p.probs), xp.log(q.probs) - xp.log1p(-q.probs), alpha)
+    probs = xp.where(logits > 0, 1.0 / (1.0 + xp.exp(-logits)), xp.exp(logits) / (1.0 + xp.exp(logits)))
+    if hasattr(p, "total_count"):
+        if not equal(p.total_count, q.total_count):
+            return None
+        return made(type(p), total_count=p.total_count, probs=probs), True
+    return made(type(p), probs=probs), True
+
+
+def _geometric(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    """Natural parameter log(1 − probs) < 0."""
+    natural = _mix(xp.log1p(-p.probs), xp.log1p(-q.probs), alpha)
+    exists = natural < 0
+    return made(type(p), probs=-xp.expm1(xp.where(exists, natural, -1.0 + 0.0 * natural))), exists
+
+
+def _negative_binomial(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    if not equal(p.total_count, q.total_count):
+        return None
+    natural = _mix(xp.log(p.probs), xp.log(q.probs), alpha)
+    exists = natural < 0
+    probs = xp.exp(xp.where(exists, natural, -1.0 + 0.0 * natural))
+    return made(type(p), total_count=p.total_count, probs=probs), exists
+
+
+def _multivariate_normal(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    """Precision and precision-weighted mean; refused (None) where the mixed precision is not positive definite."""
+    import numpy as np
+
+    one = xp.double(np.eye(p.cov.shape[-1]))
+
+    def inverse(S: Array) -> Array:
+        L = xp.solve_lower(xp.cholesky(S), one)
+        return xp.matmul(xp.transpose(L), L)
+
+    P1, P2 = inverse(p.cov), inverse(q.cov)
+    P = _mix(P1, P2, alpha)
+    if alpha > 1:
+        low = xp.eigvalsh(P)[..., :1]
+        if not bool((low > 0).all()):
+            return None
+    cov = inverse(P)
+    weighted = _mix(xp.matmul(P1, p.mean[..., None]), xp.matmul(P2, q.mean[..., None]), alpha)
+    return made(type(p), mean=xp.matmul(cov, weighted)[..., 0], cov=cov), True
+
+
+def _von_mises(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    turn = p.loc - q.loc
+    along = alpha * p.concentration * xp.cos(turn) + (1.0 - alpha) * q.concentration
+    across = alpha * p.concentration * xp.sin(turn)
+    length = xp.sqrt(along * along + across * across)
+    # half-angle: the arctangent of across/(length + along) is half the turn from q
+    loc = q.loc + 2.0 * xp.arctan(across / (length + along))
+    return made(type(p), loc=loc, concentration=length), True
+
+
+def _inverse_gaussian(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    """Natural parameters λ and λ/m², m = μ·scale, λ = scale."""
+    if not equal(p.loc, q.loc):
+        return None
+    shape, some = _safe(_mix(p.scale, q.scale, alpha), xp)
+    tail, exists = _safe(_mix(1.0 / (p.mu * p.mu * p.scale), 1.0 / (q.mu * q.mu * q.scale), alpha), xp)
+    return made(type(p), mu=1.0 / xp.sqrt(shape * tail), loc=p.loc, scale=shape), some & exists
+
+
+def _pareto(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    if not equal(p.scale, q.scale):
+        return None
+    a, exists = _safe(_mix(p.alpha, q.alpha, alpha), xp)
+    return made(type(p), scale=p.scale, alpha=a), exists
+
+
+def _dirichlet(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    del xp
+    a = _mix(p.concentration, q.concentration, alpha)
+    if alpha > 1 and not bool((a > 0).all()):
+        return None
+    return made(type(p), concentration=a), True
+
+
+def _zeta(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    s = _mix(p.exponent, q.exponent, alpha)
+    exists = s > 1
+    return made(type(p), exponent=xp.where(exists, s, 2.0 + 0.0 * s)), exists
+
+
+_RULES: dict[type, Any] = {
+    normal.Normal: _normal,
+    normal.LogNormal: _normal,
+    interval.LogitNormal: _normal,
+    interval.Beta: _plain("concentration1", "concentration0"),
+    simplex.Dirichlet: _dirichlet,
+    discrete.Poisson: _poisson,
+    discrete.Bernoulli: _logit,
+    discrete.Binomial: _logit,
+    ContinuousBernoulli: _logit,
+    discrete.Geometric: _geometric,
+    discrete.NegativeBinomial: _negative_binomial,
+    discrete.Zeta: _zeta,
+    multivariate_normal.MultivariateNormal: _multivariate_normal,
+    VonMises: _von_mises,
+    tails.InverseGaussian: _inverse_gaussian,
+    tails.Pareto: _pareto,
+}

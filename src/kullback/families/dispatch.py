@@ -1,0 +1,357 @@
+"""Which route answers a pair: identity, stable form, expectations, one-to-one map, support, sum, quadrature.
+
+The first that applies wins; `kb.explain` says which one it was. Nothing here is a formula.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from kullback.errors import InvalidForm, NoClosedForm
+from kullback.families.answer import (
+    EXPECTATIONS,
+    IDENTITY,
+    INVARIANCE,
+    PER_PAIR,
+    STABLE,
+    SUPPORT,
+    Answer,
+)
+from kullback.families.base import Family, work
+from kullback.families.line import Line, mean_of_terms
+from kullback.families.namespace import Namespace, is_concrete, to_host
+
+Array = Any
+
+
+def is_family(x: Any) -> bool:
+    """Whether x is a family of ours, or a distribution of a library that is already imported."""
+    if isinstance(x, Family):
+        return True
+    from kullback.families import adapt
+
+    return adapt.is_foreign(x)
+
+
+def kl_divergence(p: Any, q: Any, /) -> Array:
+    """KL(p‖q) in nats, one value per pair of the broadcast batch."""
+    p, q = parsed(p, "p"), parsed(q, "q")
+    return _finished(_kl(p, q).value, p, q)
+
+
+def entropy(p: Any, /) -> Array:
+    """H(p) in nats; the differential entropy of a density."""
+    p = parsed(p, "p")
+    xp = work(*p._leaves())
+    with np.errstate(all="ignore"):
+        value = p._lifted(xp)._entropy(xp)
+        if value is None:
+            value = _numeric_entropy(p)
+    return _finished(value, p)
+
+
+def cross_entropy(p: Any, q: Any, /) -> Array:
+    """H(p, q) = −E_p[log q] in nats; ∞ where q has no mass and p has some."""
+    p, q = parsed(p, "p"), parsed(q, "q")
+    xp = _together(p, q)
+    with np.errstate(all="ignore"):
+        lifted, against = p._lifted(xp), q._lifted(xp)
+        value = lifted._cross_entropy(against, xp)
+        if value is None:
+            value = entropy(p) + _kl(p, q).value
+    return _finished(value, p, q)
+
+
+def parsed(x: Any, name: str) -> Any:
+    """A family of ours, or what stands for a distribution of another library."""
+    if isinstance(x, Family):
+        return x
+    from kullback.families import adapt
+
+    found = adapt.adapted(x)
+    if found is None:
+        msg = (
+            f"{name} is a {type(x).__module__}.{type(x).__name__}; expected a parametric family on both sides: one of "
+            "kullback.families, a frozen scipy.stats distribution, or a torch or numpyro distribution."
+        )
+        raise InvalidForm(msg)
+    return found
+
+
+def _kl(p: Family, q: Family) -> Answer:
+    """KL(p‖q) in double precision, with its method."""
+    xp = _together(p, q)
+    _same_space(p, q)
+    with np.errstate(all="ignore"):
+        shape = _batch(p, q)
+        if same(p, q):
+            return Answer(_zeros(shape, xp, p, q), IDENTITY)
+        answer: Answer | None = p._lifted(xp)._kl(q._lifted(xp), xp)
+        if answer is None:
+            answer = _numeric(p, q, shape, xp)
+        return answer
+
+
+def line_kl(p: Line, q: Line, xp: Namespace) -> Answer | None:
+    """The closed routes between two laws on the line, lifted; None where a pair has none."""
+    if p.discrete != q.discrete:
+        note = "One side is discrete and the other continuous: neither has a density with respect to the other."
+        return Answer(math.inf + 0.0 * _anchor(p, q, xp), SUPPORT, notes=(note,))
+    inside = contained(p, q, xp)
+    if inside is False:
+        return Answer(math.inf + 0.0 * _anchor(p, q, xp), SUPPORT)
+    value, method = _closed(p, q, xp)
+    if value is None:
+        return None
+    return Answer(value if inside is True else xp.where(inside, value, xp.double(math.inf)), method)
+
+
+def _closed(p: Line, q: Line, xp: Namespace) -> tuple[Array | None, str]:
+    anchored = p._positive and q._positive
+    if not anchored or _difference(p._loc_scale()[0], q._loc_scale()[0]) is None:
+        value = p._stable(q, xp)
+        if value is not None:
+            return value, STABLE
+        mapped = p._mapped(q, xp)
+        if mapped is not None:
+            value = mapped[0]._stable(mapped[1], xp)
+            if value is not None:
+                return value, INVARIANCE
+    terms = q._terms(xp)
+    if terms is None:
+        return None, ""
+    m, rho, log_rho = relative(p, q, xp)
+    expected = mean_of_terms(p, terms, m, rho, xp=xp)
+    if expected is None:
+        return None, ""
+    own = p._standard_entropy(xp)
+    if own is None:
+        return None, ""
+    infinite = xp.double(expected) == -math.inf
+    value = -own - expected - log_rho
+    # the divergence is ≥ 0; what three rounded terms leave below it is rounding
+    rounding = 1e-14 * (xp.abs(xp.double(own)) + xp.abs(xp.double(expected)) + xp.abs(xp.double(log_rho)))
+    value = xp.where((value < 0) & (value > -rounding), xp.zeros_like(value), value)
+    return xp.where(infinite, math.inf + xp.zeros_like(value), value), EXPECTATIONS
+
+
+def line_cross_entropy(p: Line, q: Line, xp: Namespace) -> Array | None:
+    """−E_p[log q], lifted; None where p does not know a feature of q."""
+    if p.discrete != q.discrete:
+        return math.inf + 0.0 * _anchor(p, q, xp)
+    inside = contained(p, q, xp)
+    if inside is False:
+        return math.inf + 0.0 * _anchor(p, q, xp)
+    terms = q._terms(xp)
+    m, rho, _ = relative(p, q, xp)
+    expected = None if terms is None else mean_of_terms(p, terms, m, rho, xp=xp, sign=-1.0)
+    if expected is None:
+        return None
+    _, scale = q._loc_scale()
+    value = expected if scale is None else expected + xp.log(xp.double(scale))
+    return value if inside is True else xp.where(inside, value, xp.double(math.inf))
+
+
+def relative(p: Line, q: Line, xp: Namespace) -> tuple[Array | None, Array | None, Array]:
+    """(m, ρ, log ρ) with z = m + ρy, q's standard variable in p's; None for a known 0 and a known 1."""
+    from kullback._special import log_ratio
+
+    (loc1, scale1), (loc2, scale2) = p._loc_scale(), q._loc_scale()
+    m = _difference(loc1, loc2)
+    if m is not None and scale2 is not None:
+        m = m / scale2
+    if scale1 is None and scale2 is None:
+        return m, None, 0.0
+    one = xp.double(1.0)
+    s1, s2 = (one if s is None else xp.double(s) for s in (scale1, scale2))
+    return m, s1 / s2, log_ratio(s1 + 0.0 * s2, s2 + 0.0 * s1, xp=xp)
+
+
+def _difference(x: Any, y: Any) -> Any:
+    """X − y, None where it is known to be 0."""
+    if x is None and y is None:
+        return None
+    d = (0.0 if x is None else x) - (0.0 if y is None else y)
+    if isinstance(d, float):
+        return None if d == 0 else d
+    return None if is_concrete(d) and not getattr(d, "requires_grad", False) and bool((d == 0).all()) else d
+
+
+def contained(p: Line, q: Line, xp: Namespace) -> Any:
+    """Whether q's support holds p's: True, False, or an array of truths."""
+    low1, high1 = p._support(xp)
+    low2, high2 = q._support(xp)
+    inside: Any = True
+    for outer, inner in ((low2, low1), (high1, high2)):
+        if isinstance(outer, (int, float)) and isinstance(inner, (int, float)):
+            if not outer <= inner:
+                return False
+            continue
+        if isinstance(outer, float) and outer == -math.inf:
+            continue
+        if isinstance(inner, float) and inner == math.inf:
+            continue
+        inside = (outer <= inner) & inside
+    if inside is True or not is_concrete(inside):
+        return inside
+    if bool(inside.all()):
+        return True
+    return inside if bool(inside.any()) else False
+
+
+def same(p: Family, q: Family) -> bool:
+    """Whether p and q are one distribution: the same object, or the same family with equal parameters."""
+    if p is q:
+        return True
+    if p._kind() != q._kind():
+        return False
+    ours, theirs = p._leaves(), q._leaves()
+    return len(ours) == len(theirs) and all(_equal(x, y) for x, y in zip(ours, theirs, strict=True))
+
+
+def _equal(x: Any, y: Any) -> bool:
+    if isinstance(x, float) or isinstance(y, float):
+        return isinstance(x, float) and isinstance(y, float) and x == y
+    if getattr(x, "requires_grad", False) or getattr(y, "requires_grad", False):
+        return False
+    if not (is_concrete(x) and is_concrete(y)) or x.shape != y.shape or type(x) is not type(y):
+        return False
+    return bool((x == y).all())
+
+
+def _together(p: Family, q: Family) -> Namespace:
+    return work(*p._leaves(), *q._leaves())
+
+
+def _same_space(p: Family, q: Family) -> None:
+    ours, theirs = p.event_shape, q.event_shape
+    if ours != theirs:
+        msg = (
+            f"p is a {type(p).__name__} on a space of shape {ours}, q a {type(q).__name__} on one of shape {theirs}; "
+            "expected the same space."
+        )
+        raise InvalidForm(msg)
+
+
+def _batch(p: Family, q: Family) -> tuple[int, ...]:
+    ours, theirs = p.batch_shape, q.batch_shape
+    if not ours or not theirs:
+        return ours or theirs
+    try:
+        return tuple(np.broadcast_shapes(p.batch_shape, q.batch_shape))
+    except ValueError:
+        msg = f"p has batch shape {p.batch_shape}, q {q.batch_shape}; expected shapes that broadcast."
+        raise InvalidForm(msg) from None
+
+
+def _anchor(p: Family, q: Family, xp: Namespace) -> Array:
+    """A zero of the right namespace and device."""
+    leaves = [*p._leaves(), *q._leaves()]
+    array: Any = next((x for x in leaves if not isinstance(x, float)), 0.0)
+    return xp.double(0.0 * array.reshape(-1)[:1].sum() if hasattr(array, "reshape") and array.shape else 0.0)
+
+
+def _zeros(shape: tuple[int, ...], xp: Namespace, p: Family, q: Family) -> Array:
+    return xp.broadcast_to(0.0 * _anchor(p, q, xp), shape)
+
+
+def _finished(value: Array, *families: Family) -> Array:
+    """In the batch shape and the dtype of the parameters; a Python number where all of them are numbers."""
+    if isinstance(value, float) and all(isinstance(x, float) for f in families for x in f._leaves()):
+        return float(value)
+    leaves = [x for f in families for x in f._leaves()]
+    xp = work(*leaves)
+    shape = np.broadcast_shapes(*(f.batch_shape for f in families))
+    if xp.name == "scalar":
+        return float(value) if shape == () else np.broadcast_to(value, shape)
+    value = xp.broadcast_to(xp.double(value), shape)
+    dtype = _result_dtype(leaves, xp)
+    value = value if value.dtype == dtype else xp.like(value, dtype)
+    return float(value) if xp.name == "numpy" and shape == () else value
+
+
+def _result_dtype(leaves: list[Any], xp: Namespace) -> Any:
+    dtypes = {x.dtype for x in leaves if not isinstance(x, float)}
+    if xp.name == "torch":
+        torch = sys.modules["torch"]
+        found = torch.float32
+        for d in dtypes:
+            found = torch.promote_types(found, d if isinstance(d, torch.dtype) else torch.float64)
+        return found
+    if xp.name == "jax":
+        return np.result_type(np.float32, *dtypes) if _jax_double() else np.dtype("float32")
+    return np.result_type(np.float32, *dtypes)
+
+
+def _jax_double() -> bool:
+    return bool(sys.modules["jax"].config.jax_enable_x64)
+
+
+def _numeric(p: Family, q: Family, shape: tuple[int, ...], xp: Namespace) -> Answer:
+    """Sums and quadrature, pair by pair: each may still find a closed route of its own."""
+    from kullback.families import numeric
+
+    if shape == ():
+        answer = numeric.kl(p._with(_number), q._with(_number))
+        return Answer(_like(answer.value, xp, p, q), answer.method, answer.error, answer.notes)
+    values = np.empty(shape)
+    worst, methods = 0.0, set()
+    for at in np.ndindex(shape):
+        answer = _kl(_member(p, shape, at), _member(q, shape, at))
+        values[at] = float(answer.value)
+        worst = max(worst, answer.error)
+        methods.add(answer.method)
+    method = methods.pop() if len(methods) == 1 else PER_PAIR
+    return Answer(_like(values, xp, p, q), method, worst)
+
+
+def _numeric_entropy(p: Family) -> Array:
+    from kullback.families import numeric
+
+    xp = work(*p._leaves())
+    if p.batch_shape == ():
+        return _like(numeric.entropy(p._with(_number)).value, xp, p, p)
+    values = np.empty(p.batch_shape)
+    for at in np.ndindex(p.batch_shape):
+        values[at] = float(entropy(_member(p, p.batch_shape, at)))
+    return _like(values, xp, p, p)
+
+
+def _like(value: Any, xp: Namespace, p: Family, q: Family) -> Array:
+    if xp.name in ("scalar", "numpy"):
+        return xp.double(value)
+    return _anchor(p, q, xp) + xp.double(value)
+
+
+def _number(x: Any) -> Any:
+    x = to_host(x)
+    return float(x) if x.ndim == 0 else x
+
+
+def _member(p: Family, shape: tuple[int, ...], at: tuple[int, ...]) -> Any:
+    """One member of a batch, with NumPy parameters."""
+    return p._pick(shape, at)
+
+
+def no_closed_form(p: Family, q: Family, why: str) -> NoClosedForm:
+    """The refusal, with the ways that would work."""
+    return NoClosedForm(
+        f"KL({type(p).__name__}‖{type(q).__name__}) has no closed form here, and {why}. "
+        "kullback.families.monte_carlo(p, q, n=..., random_state=...) gives an estimate with its interval"
+        + (
+            ", kullback.families.bounds(p, q) certified bounds."
+            if "Mixture" in type(p).__name__ + type(q).__name__
+            else "."
+        )
+    )
+
+
+def explain(p: Any, q: Any, /, *, labels: Any = None, base: Any = None) -> Any:
+    """KL(p‖q) of one pair with its method, its error and its parts."""
+    from kullback.families.explain import explain as told
+
+    return told(p, q, labels=labels, base=base)

@@ -1,0 +1,34 @@
+"""The last resort of one pair: an exact or bounded sum, or quadrature, or a refusal that names the ways out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kullback.families.answer import Answer
+from kullback.families.line import Line
+
+
+def kl(p: Any, q: Any) -> Answer:
+    """KL(p‖q) of one pair with NumPy parameters."""
+    from kullback.families import dispatch, quadrature, sums
+
+    if isinstance(p, Line) and isinstance(q, Line) and p.event_shape == ():
+        return sums.kl(p, q) if p.discrete else quadrature.kl(p, q)
+    from kullback.families.student import MultivariateStudentT, numeric_kl
+
+    if isinstance(q, MultivariateStudentT):
+        answer = numeric_kl(p, q)
+        if answer is not None:
+            return answer
+    raise dispatch.no_closed_form(p, q, "it is not a pair on the line that quadrature could answer")
+
+
+def entropy(p: Any) -> Answer:
+    """H(p) of one member with NumPy parameters."""
+    from kullback.errors import NoClosedForm
+    from kullback.families import quadrature, sums
+
+    if isinstance(p, Line) and p.event_shape == ():
+        return sums.entropy(p) if p.discrete else quadrature.entropy(p)
+    msg = f"the entropy of {type(p).__name__} has no closed form here."
+    raise NoClosedForm(msg)

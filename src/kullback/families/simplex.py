@@ -1,0 +1,309 @@
+"""Categories and the laws over them: Categorical, Multinomial, Dirichlet, DirichletMultinomial."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from kullback._special import gamma_bregman
+from kullback.errors import InvalidDistribution
+from kullback.families.answer import FINITE_SUM, STABLE, Answer
+from kullback.families.base import (
+    Constraint,
+    Family,
+    family,
+    generator,
+    parameter,
+    positive_vector,
+    sample_shape,
+    whole,
+    work,
+)
+from kullback.families.dirichlet_form import dirichlet_kl
+from kullback.families.symmetric import equal
+from kullback.forms import Logits, Probs
+
+Array = Any
+Namespace = Any
+
+
+def probs_parameter(*, default: Any = None) -> Any:
+    """Probabilities along the last axis, or None."""
+    words = "probabilities in [0, 1]"
+    return parameter(Constraint(words, lambda x: (x >= 0) & (x <= 1), 1, optional=True), default=default)
+
+
+def logits_parameter(*, default: Any = None) -> Any:
+    """Logits along the last axis, or None."""
+    return parameter(Constraint("numbers < inf, not NaN", lambda x: x < math.inf, 1, optional=True), default=default)
+
+
+class _Masses(Family):
+    """What is given by probs or by logits along the last axis."""
+
+    __slots__ = ()
+
+    @property
+    def _k(self) -> int:
+        given = self._given()
+        return int(given.shape[-1])
+
+    def _given(self) -> Array:
+        probs, logits = getattr(self, "probs", None), getattr(self, "logits", None)
+        return logits if probs is None else probs
+
+    def _form(self) -> Any:
+        return Logits(self._given()) if getattr(self, "probs", None) is None else Probs(self._given())
+
+    def _check_masses(self) -> None:
+        from kullback.measures.entropy import entropy
+
+        name = type(self).__name__
+        if (getattr(self, "probs", None) is None) == (getattr(self, "logits", None) is None):
+            msg = f"{name} needs probs or logits, and not both."
+            raise InvalidDistribution(msg)
+        entropy(self._form())  # the door checks sums and signs, and says what is wrong
+
+
+@family
+class Categorical(_Masses):
+    """One of K categories; give probs (summing to 1) or logits along the last axis."""
+
+    probs: Array = probs_parameter()
+    logits: Array = logits_parameter()
+
+    def _check_together(self) -> None:
+        self._check_masses()
+
+    def _kl(self, q: Any, xp: Namespace) -> Answer | None:
+        from kullback.measures.kl_divergence import kl_divergence
+
+        if type(q) is not Categorical:
+            return None
+        same_length(self, q)
+        return Answer(kl_divergence(self._form(), q._form(), validate=False), STABLE)
+
+    def _entropy(self, xp: Namespace) -> Array:
+        from kullback.measures.entropy import entropy
+
+        return entropy(self._form(), validate=False)
+
+    def _cross_entropy(self, q: Any, xp: Namespace) -> Array | None:
+        from kullback.measures.cross_entropy import cross_entropy
+
+        if type(q) is not Categorical:
+            return None
+        same_length(self, q)
+        return cross_entropy(self._form(), q._form(), validate=False)
+
+    def log_prob(self, x: Array, /) -> Array:
+        """Log-mass of category x = 0 … K − 1."""
+        xp = work(*self._leaves())
+        logs = log_masses(self._lifted(xp), xp)
+        index = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x).astype(np.int64)
+        return (
+            logs[..., index] if logs.ndim == 1 else np.take_along_axis(np.asarray(logs), index[..., None], -1)[..., 0]
+        )
+
+    def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
+        """Categories 0 … K − 1, shape `shape` + batch shape."""
+        p = host_masses(self)
+        u = generator(random_state).random(sample_shape(shape) + self.batch_shape)
+        return (u[..., None] > np.cumsum(p, axis=-1)[..., :-1]).sum(axis=-1)
+
+
+@family
+class Multinomial(_Masses):
+    """Counts of total_count independent draws from K categories."""
+
+    total_count: Array = whole()
+    probs: Array = probs_parameter()
+    logits: Array = logits_parameter()
+
+    def _check_together(self) -> None:
+        self._check_masses()
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """(K,)."""
+        return (self._k,)
+
+    def _kl(self, q: Any, xp: Namespace) -> Answer | None:
+        from kullback.measures.kl_divergence import kl_divergence
+
+        if type(q) is not Multinomial or not equal(self.total_count, q.total_count):
+            return None
+        return Answer(self.total_count * kl_divergence(self._form(), q._form(), validate=False), STABLE)
+
+    def _entropy(self, xp: Namespace) -> None:
+        return None
+
+    def log_prob(self, x: Array, /) -> Array:
+        """Log-mass of counts x along the last axis."""
+        x = np.asarray(x, dtype=float) if not hasattr(x, "shape") else x
+        xp = work(x, *self._leaves())
+        p = self._lifted(xp)
+        x, logs = xp.double(x), log_masses(p, xp)
+        counted = xp.where((x == 0) & (logs == -math.inf), 0.0 * x, x * xp.where(x == 0, 0.0 * logs, logs))
+        value = xp.gammaln(p.total_count + 1.0) - xp.sum(xp.gammaln(x + 1.0)) + xp.sum(counted)
+        return xp.where(xp.sum(x) == p.total_count, value, xp.double(-math.inf))
+
+    def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
+        """Counts, shape `shape` + batch shape + (K,)."""
+        size = sample_shape(shape) + self.batch_shape
+        n = np.asarray(self._with(np.asarray).total_count, dtype=np.int64)
+        return generator(random_state).multinomial(
+            np.broadcast_to(n, size), np.broadcast_to(host_masses(self), (*size, self._k))
+        )
+
+
+@family
+class Dirichlet(Family):
+    """Density ∝ Π xᵢ^{concentrationᵢ − 1} on the simplex."""
+
+    concentration: Array = positive_vector()
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """(K,)."""
+        return (int(self.concentration.shape[-1]),)
+
+    @property
+    def mean(self) -> Array:
+        """Concentration / its sum."""
+        return self.concentration / self.concentration.sum(-1)[..., None]
+
+    def _kl(self, q: Any, xp: Namespace) -> Answer | None:
+        if type(q) is not Dirichlet:
+            return None
+        zero = 0.0 * (self.concentration + q.concentration)
+        a, c = self.concentration + zero, q.concentration + zero
+        return Answer(_dirichlet_rows(a, c, xp), STABLE)
+
+    def _entropy(self, xp: Namespace) -> Array:
+        # H = −KL from the uniform law + the log-volume of the simplex, −lnΓ(K)
+        one = xp.ones_like(self.concentration)
+        return -_dirichlet_rows(self.concentration, one, xp) - math.lgamma(self.concentration.shape[-1])
+
+    def log_prob(self, x: Array, /) -> Array:
+        """Log-density at x along the last axis, x > 0 summing to 1."""
+        x = np.asarray(x, dtype=float) if not hasattr(x, "shape") else x
+        xp = work(x, *self._leaves())
+        a = self._lifted(xp).concentration
+        powers = xp.sum((a - 1.0) * xp.log(xp.double(x)))
+        return powers + xp.gammaln(xp.sum(a)) - xp.sum(xp.gammaln(a))
+
+    def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
+        """Points of the simplex, shape `shape` + batch shape + (K,)."""
+        from kullback.families.namespace import to_host
+
+        a = to_host(self.concentration)
+        g = generator(random_state).gamma(np.broadcast_to(a, sample_shape(shape) + a.shape))
+        return g / g.sum(axis=-1, keepdims=True)
+
+
+@family
+class DirichletMultinomial(Family):
+    """Multinomial counts whose probabilities are Dirichlet."""
+
+    concentration: Array = positive_vector()
+    total_count: Array = whole()
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """(K,)."""
+        return (int(self.concentration.shape[-1]),)
+
+    def _kl(self, q: Any, xp: Namespace) -> Answer | None:
+        """Exact sum over all compositions of total_count into K parts, while they are few."""
+        if type(q) is not DirichletMultinomial or not equal(self.total_count, q.total_count):
+            return None
+        points = self._compositions()
+        if points is None:
+            return None
+        a, b = _compound_log_mass(self, points, xp), _compound_log_mass(q, points, xp)
+        from kullback._special import phi
+
+        return Answer(xp.sum(xp.exp(a) * phi(b - a, xp=xp)), FINITE_SUM)
+
+    def _entropy(self, xp: Namespace) -> Array | None:
+        points = self._compositions()
+        if points is None:
+            return None
+        a = _compound_log_mass(self, points, xp)
+        return -xp.sum(xp.exp(a) * a)
+
+    def _compositions(self) -> Any:
+        from kullback.families.namespace import to_host
+
+        n, k = to_host(self.total_count), self.concentration.shape[-1]
+        if n.ndim or self.batch_shape or math.comb(int(n) + k - 1, k - 1) > 500_000:
+            return None
+        rows = [[int(n)]]
+        for _ in range(k - 1):
+            rows = [[*r[:-1], i, r[-1] - i] for r in rows for i in range(r[-1] + 1)]
+        return np.array(rows, dtype=float)
+
+    def log_prob(self, x: Array, /) -> Array:
+        """Log-mass of counts x along the last axis."""
+        xp = work(*self._leaves())
+        return _compound_log_mass(self._lifted(xp), np.asarray(x, dtype=float), xp)
+
+    def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
+        """Counts, shape `shape` + batch shape + (K,)."""
+        rng = generator(random_state)
+        p = Dirichlet(self.concentration).sample(shape, random_state=rng)
+        n = np.asarray(self._with(np.asarray).total_count, dtype=np.int64)
+        return rng.multinomial(np.broadcast_to(n, p.shape[:-1]), p)
+
+
+def _compound_log_mass(p: DirichletMultinomial, x: Any, xp: Namespace) -> Array:
+    x, a, n = xp.double(x), p.concentration, p.total_count
+    a = a + 0.0 * x
+    rising = x * xp.digamma(a) + gamma_bregman(a, a + x, x, xp=xp)
+    total = xp.sum(a)
+    n = n + 0.0 * total
+    whole_rising = n * xp.digamma(total) + gamma_bregman(total, total + n, n, xp=xp)
+    return xp.gammaln(n + 1.0) - xp.sum(xp.gammaln(x + 1.0)) + xp.sum(rising) - whole_rising
+
+
+def _dirichlet_rows(a: Array, c: Array, xp: Namespace) -> Array:
+    """dirichlet_kl with the components along the last axis."""
+    if a.shape[-1] <= 4:
+        return dirichlet_kl([a[..., i] for i in range(a.shape[-1])], [c[..., i] for i in range(a.shape[-1])], xp=xp)
+    from kullback.families.dirichlet_form import dirichlet_kl_rows
+
+    return dirichlet_kl_rows(a, c, xp=xp)
+
+
+def log_masses(p: Any, xp: Namespace) -> Array:
+    """Normalised log-masses of a lifted family given by probs or logits."""
+    if p.probs is not None:
+        return xp.log(p.probs)
+    a = p.logits
+    top = a.max(-1)
+    top = getattr(top, "values", top)[..., None]
+    return a - top - xp.log(xp.sum(xp.exp(a - top)))[..., None]
+
+
+def host_masses(p: Any) -> Any:
+    """Masses as a NumPy array that sums to 1."""
+    from kullback.families.namespace import to_host
+
+    if p.probs is not None:
+        masses = to_host(p.probs)
+    else:
+        a = to_host(p.logits)
+        masses = np.exp(a - a.max(axis=-1, keepdims=True))
+    return masses / masses.sum(axis=-1, keepdims=True)
+
+
+def same_length(p: Any, q: Any) -> None:
+    """Refuse two numbers of categories: no broadcasting among them."""
+    from kullback.errors import InvalidForm
+
+    if p._k != q._k:
+        msg = f"p has {p._k} categories and q {q._k}; expected the same number."
+        raise InvalidForm(msg)

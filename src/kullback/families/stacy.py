@@ -1,0 +1,252 @@
+"""The generalised gamma family of Stacy: y^c ~ Gamma(k, 1), c ≠ 0. Thirteen named families are members.
+
+Density |c|/Γ(k) · y^{ck−1} e^{−y^c}, y > 0; c < 0 holds the inverse families. Stacy 1962, doi:10.1214/aoms/1177704481.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kullback._special import (
+    _STIRLING,
+    GAMMA_SHIFT,
+    gamma_bregman,
+    gamma_leading,
+    gamma_rest,
+    gamma_shifted,
+    log_ratio,
+    phi,
+    psi,
+    relative_term,
+)
+from kullback.families.expectations import Absolute, Exp, Feature, Linear, Log, LogSquare, Power, power
+from kullback.families.line import Line, Terms, log_term
+from kullback.families.namespace import is_concrete, to_host
+
+Array = Any
+Namespace = Any
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+class Stacy(Line):
+    """x = loc + a·y with y^c ~ Gamma(k, 1)."""
+
+    __slots__ = ()
+    _positive: ClassVar[bool] = True
+
+    @abstractmethod
+    def _shape(self) -> tuple[Array, Array]:
+        """(k, c)."""
+
+    @abstractmethod
+    def _factors(self) -> tuple[float, list[tuple[Array, float]]]:
+        """The scale a as a number and powers of parameters, so that ratios of scales keep their digits."""
+
+    def _loc(self) -> Array | None:
+        return getattr(self, "loc", None)
+
+    def _loc_scale(self) -> tuple[Array | None, Array | None]:
+        number, factors = self._factors()
+        scale: Any = number
+        for value, exponent in factors:
+            scale = scale * (value if exponent == 1 else value**exponent)
+        return self._loc(), scale
+
+    def _terms(self, xp: Namespace) -> Terms:
+        k, c = self._shape()
+        constant = xp.log(xp.abs(xp.double(c))) - xp.gammaln(xp.double(k))
+        return constant, [*log_term(c * k - 1.0), (-1.0, power(c))]
+
+    def _log_density(self, y: Array, xp: Namespace, co: Array | None = None) -> Array:
+        # −relative_term(k, w) less Stirling's series, w = y^c: the peak of a large k keeps its digits
+        del co
+        k, c = self._shape()
+        k, log_y = xp.double(k), xp.log(y)
+        w = xp.exp(c * log_y)
+        peaked = k > 100.0
+        high = xp.where(peaked, k, 100.0 * xp.ones_like(k))
+        near = -relative_term(high + 0.0 * w, w + 0.0 * high, xp=xp) - stirling_error(high, xp=xp) + 0.5 * xp.log(high)
+        low = xp.where(peaked, xp.ones_like(k), k)
+        plain = low * c * log_y - w - xp.gammaln(low)
+        return xp.log(xp.abs(xp.double(c))) - log_y + xp.where(peaked, near - HALF_LOG_2PI, plain)
+
+    def _expect(self, f: Feature, xp: Namespace) -> Array | None:
+        k, c = self._shape()
+        match f:
+            case Power(r):
+                return _moment(k, c, r, xp)
+            case Linear():
+                return _moment(k, c, 1.0, xp)
+            case Log():
+                return xp.digamma(xp.double(k)) / c
+            case LogSquare():
+                k = xp.double(k)
+                return (xp.polygamma(1, k) + xp.digamma(k) ** 2) / (c * c)
+            case Exp(t):
+                return _laplace_transform(k, c, xp.double(t), xp)
+            case Absolute(center):
+                return _mean_deviation(k, c, xp.double(center), xp)
+        return None
+
+    def _standard_entropy(self, xp: Namespace) -> Array:
+        # lnΓ(k) + k − log|c| + (1/c − k)ψ₀(k); for large k with Stirling's series put in, or 1e10 would cancel to 1e−6
+        k, c = self._shape()
+        k = xp.double(k)
+        digamma = xp.digamma(k)
+        large = k > GAMMA_SHIFT
+        z = xp.where(large, k, xp.ones_like(k))
+        series = -0.5 * xp.log(z) + 0.5 * math.log(2 * math.pi) + 0.5
+        power_ = 1.0 / z
+        for j, s in enumerate(_STIRLING):
+            series = series + (2 * j + 2) * s * power_
+            power_ = power_ / (z * z)
+        near = xp.where(large, xp.ones_like(k), k)
+        direct = xp.gammaln(near) + near - near * xp.digamma(near)
+        return xp.where(large, series, direct) - xp.log(xp.abs(xp.double(c))) + digamma / c
+
+    def _standard_variance(self, xp: Namespace) -> Array:
+        # m₂ − m₁² = m₁²·expm1(lnΓ(k+2/c) + lnΓ(k) − 2lnΓ(k+1/c)), whose lnΓ's are two tangent differences at k + 1/c
+        k, c = self._shape()
+        k, step = xp.double(k), xp.double(1.0 / c)
+        exists = k + 2 * step > 0
+        step = xp.where(exists, step, xp.ones_like(step))
+        middle = k + step
+        spread = gamma_bregman(middle, middle + step, xp=xp) + gamma_bregman(middle, k, xp=xp)
+        mean = _moment(k, c, 1.0, xp)
+        assert mean is not None
+        return xp.where(exists, xp.where(exists, mean, xp.ones_like(mean)) ** 2 * xp.expm1(spread), math.inf + 0.0 * k)
+
+    def _draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> Any:
+        k, c = self._shape()
+        return rng.gamma(np.broadcast_to(k, size)) ** (1.0 / c)
+
+    def _stable(self, q: Any, xp: Namespace) -> Array | None:
+        if not isinstance(q, Stacy):
+            return None
+        ours, theirs = self._power_sign(), q._power_sign()
+        if ours is not None and theirs is not None and ours * theirs <= 0:
+            return None
+        (k1, c1), (k2, c2) = self._shape(), q._shape()
+        same_power = isinstance(c1, float) and isinstance(c2, float) and c1 == c2
+        epsilon = None if same_power else (c2 - c1) / c1
+        return stacy_kl(k1, k2, k2 - k1, epsilon, c2 * _log_scale_ratio(self, q, xp), xp=xp)
+
+    def _power_sign(self) -> float | None:
+        """+1, −1, 0 for a batch with both, None under a trace: there, powers of two signs give NaN."""
+        _, c = self._shape()
+        if isinstance(c, float):
+            return math.copysign(1.0, c)
+        if type(self).__name__ != "GeneralizedGamma":
+            return -1.0 if type(self).__name__ == "Frechet" else 1.0
+        if not is_concrete(c):
+            return None
+        signs = np.sign(to_host(c.detach() if hasattr(c, "detach") else c))
+        return float(signs.flat[0]) if signs.size and np.all(signs == signs.flat[0]) else 0.0
+
+
+def stacy_kl(k1: Array, k2: Array, h: Array, epsilon: Array | None, log_beta: Array, *, xp: Namespace) -> Array:
+    """KL between two generalised gammas: h = k₂ − k₁, ε = c₂/c₁ − 1 (None for 0), log β = c₂·log(a₁/a₂).
+
+    With M = log β + ε·ψ₀(k₁) and ℓ = ε/k₁ + B_Γ(k₁+1, k₁+1+ε):
+    KL = B_Γ(k₁,k₂) + k₁φ(M) − hM + k₁[e^Mφ(ℓ) + ℓ·expm1(M)] + k₁B_Γ(k₁+1, k₁+1+ε) + ψ(ε).
+    Bauckhage's eq. (28), arXiv:1401.6853, with all first-order terms taken out by hand; ψ(s) = s − log1p(s),
+    φ(u) = expm1(u) − u. For large k₁, Stirling's part of B_Γ joins the next two terms as k₂φ(M − log(k₂/k₁)).
+    """
+    one_shape = isinstance(h, float) and h == 0.0
+    k1, k2, h, log_beta = xp.double(k1), xp.double(k2), xp.double(h), xp.double(log_beta)
+    epsilon = None if epsilon is None else xp.double(epsilon)
+    M = log_beta if epsilon is None else log_beta + epsilon * xp.digamma(k1)
+    if one_shape:
+        value = k1 * phi(M, xp=xp)
+    elif (fused := getattr(getattr(xp, "plain", None), "shape_and_scale", None)) is not None:
+        value = fused(k1, k2, h, M)
+    else:
+        M, h, k1, k2 = (x + 0.0 * (M + h) for x in (M, h, k1, k2))
+        up, above1, above2 = gamma_shifted(k1, k2, h, xp=xp)
+        joined = above2 * phi(M - log_ratio(above2, above1, xp=xp), xp=xp)
+        apart = gamma_leading(above1, above2, h, xp=xp) + (k1 * phi(M, xp=xp) - h * M)
+        value = up + gamma_rest(above1, above2, h, xp=xp) + xp.where(above1 == k1, joined, apart)
+    if epsilon is None:
+        return value
+    b = gamma_bregman(k1 + 1.0 + 0.0 * epsilon, k1 + (1.0 + epsilon), epsilon + 0.0 * k1, xp=xp)
+    ell = epsilon / k1 + b
+    return value + k1 * (xp.exp(M) * phi(ell, xp=xp) + ell * xp.expm1(M) + b) + psi(epsilon, xp=xp)
+
+
+def stirling_error(x: Array, *, xp: Namespace) -> Array:
+    """lnΓ(x+1) − (x+½)log x + x − ½log 2π, x ≥ GAMMA_SHIFT."""
+    del xp
+    total, power_ = 0.0, 1.0 / x
+    for s in _STIRLING:
+        total = total + s * power_
+        power_ = power_ / (x * x)
+    return total
+
+
+def _log_scale_ratio(p: Stacy, q: Stacy, xp: Namespace) -> Array:
+    """log(a₁/a₂), factor by factor where both scales are made alike."""
+    (n1, f1), (n2, f2) = p._factors(), q._factors()
+    if [e for _, e in f1] == [e for _, e in f2]:
+        total: Any = 0.0 if n1 == n2 else math.log(n1 / n2)
+        for (v1, e), (v2, _) in zip(f1, f2, strict=True):
+            total = total + e * log_ratio(xp.double(v1), xp.double(v2), xp=xp)
+        return total
+    total = math.log(n1 / n2)
+    for v, e in f1:
+        total = total + e * xp.log(xp.double(v))
+    for v, e in f2:
+        total = total - e * xp.log(xp.double(v))
+    return total
+
+
+def _moment(k: Array, c: Array, r: Array, xp: Namespace) -> Array | None:
+    """E yʳ = Γ(k + r/c)/Γ(k) = exp((r/c)ψ₀(k) + B_Γ(k, k + r/c)), ∞ where k + r/c ≤ 0."""
+    k = xp.double(k)
+    if isinstance(c, float) and isinstance(r, (int, float)) and r / c in (0.0, 1.0, 2.0):
+        return (xp.ones_like(k), k, k * (k + 1.0))[int(r / c)]
+    t = xp.double(r / c)
+    exists = k + t > 0
+    t = xp.where(exists, t, xp.zeros_like(t + k))
+    value = xp.exp(t * xp.digamma(k) + gamma_bregman(k + 0.0 * t, k + t, xp=xp))
+    return xp.where(exists, value, math.inf + 0.0 * value)
+
+
+def _laplace_transform(k: Array, c: Array, t: Array, xp: Namespace) -> Array | None:
+    """E e^{ty}: for Gamma (c = 1), |Normal| and Rayleigh (c = 2); elsewhere no closed form."""
+    if not isinstance(c, float):
+        return None
+    if c == 1.0:
+        exists = t < 1
+        value = xp.exp(-k * xp.log1p(-xp.where(exists, t, xp.zeros_like(t))))
+        return xp.where(exists, value, math.inf + 0.0 * value)
+    if c == 2.0 and isinstance(k, float) and k in (0.5, 1.0):
+        scaled = xp.erfcx(-0.5 * t)
+        return scaled if k == 0.5 else 1.0 + 0.5 * math.sqrt(math.pi) * t * scaled
+    return None
+
+
+def _mean_deviation(k: Array, c: Array, center: Array, xp: Namespace) -> Array | None:
+    """E|y − m| = E y − m + 2[m·P(y < m) − E(y; y < m)], by the incomplete gamma function."""
+    mean = _moment(k, c, 1.0, xp)
+    assert mean is not None
+    inside = center > 0
+    m = xp.where(inside, center, xp.ones_like(center))
+    if isinstance(c, float) and isinstance(k, float) and c == 1.0 and k == 1.0:
+        return xp.where(inside, m - 1.0 + 2.0 * xp.exp(-m), mean - center)
+    k, u = xp.double(k), xp.exp(c * xp.log(m))
+    if isinstance(c, float):
+        below = xp.gammainc if c > 0 else xp.gammaincc
+        share, partial = below(k, u), below(xp.where(k + 1 / c > 0, k + 1 / c, xp.ones_like(k)), u)
+    else:
+        c = xp.double(c)
+        shifted = xp.where(k + 1 / c > 0, k + 1 / c, xp.ones_like(k + c))
+        share = xp.where(c > 0, xp.gammainc(k, u), xp.gammaincc(k, u))
+        partial = xp.where(c > 0, xp.gammainc(shifted, u), xp.gammaincc(shifted, u))
+    finite = mean < math.inf
+    mean_or_0 = xp.where(finite, mean, xp.zeros_like(mean))
+    value = xp.where(inside, mean_or_0 - m + 2.0 * (m * share - mean_or_0 * partial), mean_or_0 - center)
+    return xp.where(finite, value, math.inf + 0.0 * value)

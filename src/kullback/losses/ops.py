@@ -1,0 +1,285 @@
+"""The row statistics as differentiable operators that torch.compile sees as one node each.
+
+Values are per row, so any loss made of them in plain torch differentiates through them: their backward reads the logits
+once more and writes the gradient, and no N×V tensor is kept in between.
+"""
+
+# ruff: noqa: FBT001  the operators of torch take their options by position
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kullback.errors import InvalidForm
+from kullback.losses import blocks, kinds
+from kullback.losses.blocks import DivergenceStatistics, RowStatistics, empty_statistics, wide
+
+
+def kernels(z: Tensor) -> ModuleType:
+    """Where the sums over the vocabulary are taken: Triton on CUDA, torch in blocks everywhere else."""
+    if z.is_cuda and z.dtype != torch.float64:
+        try:
+            from kullback.losses import _triton
+        except ModuleNotFoundError:
+            return blocks
+        return _triton
+    return blocks
+
+
+def refuse_double_backward(_ctx: Any, *_: Any) -> None:
+    """The fused gradients have no derivative of their own."""
+    msg = (
+        "the fused losses have no second derivative (create_graph=True reached one): use impl='reference', plain torch "
+        "that can be differentiated any number of times"
+    )
+    raise InvalidForm(msg)
+
+
+def nothing_to_save(ctx: Any, inputs: Any, output: Any) -> None:
+    """Set up the context of an operator whose backward refuses."""
+    del ctx, inputs, output
+
+
+def _compute_row_statistics(
+    z: Tensor,
+    ids: Tensor | None,
+    class_weight: Tensor | None,
+    smooth: bool,
+    entropy: bool,
+    top: bool,
+    softcap: float,
+    temperature: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    return tuple(
+        kernels(z).statistics(
+            z,
+            ids,
+            class_weight,
+            smooth=smooth,
+            entropy=entropy,
+            top=top,
+            complement=False,
+            softcap=softcap,
+            temperature=temperature,
+        )
+    )
+
+
+_row_statistics = torch.library.custom_op("kullback::row_statistics", _compute_row_statistics, mutates_args=())
+
+
+def _fake_row_statistics(z, ids, class_weight, smooth, entropy, top, softcap, temperature):  # type: ignore[no-untyped-def]
+    del class_weight, softcap, temperature
+    return tuple(empty_statistics(z, z.shape[0], ids, smooth=smooth, entropy=entropy, top=top))
+
+
+_row_statistics.register_fake(_fake_row_statistics)
+
+
+def _compute_row_statistics_backward(
+    z: Tensor,
+    ids: Tensor | None,
+    class_weight: Tensor | None,
+    lse: Tensor,
+    row_entropy: Tensor,
+    g_lse: Tensor,
+    g_logit: Tensor | None,
+    g_smooth: Tensor | None,
+    g_entropy: Tensor | None,
+    softcap: float,
+    temperature: float,
+) -> Tensor:
+    dz = torch.empty_like(z)
+    kernels(z).gradient(
+        z,
+        ids,
+        class_weight,
+        lse,
+        row_entropy,
+        g_lse,
+        g_logit,
+        g_smooth,
+        g_entropy,
+        dz,
+        whole=True,
+        complement=False,
+        softcap=softcap,
+        temperature=temperature,
+    )
+    return dz
+
+
+_row_statistics_backward = torch.library.custom_op(
+    "kullback::row_statistics_backward", _compute_row_statistics_backward, mutates_args=()
+)
+
+
+def _fake_row_statistics_backward(z, *_):  # type: ignore[no-untyped-def]
+    return torch.empty_like(z)
+
+
+_row_statistics_backward.register_fake(_fake_row_statistics_backward)
+
+
+def _keep_row_statistics(ctx: Any, inputs: Any, output: Any) -> None:
+    z, ids, class_weight, _smooth, _entropy, _top, softcap, temperature = inputs
+    lse, _, _, row_entropy, top = output
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(top)
+    ctx.save_for_backward(z, ids, class_weight, lse, row_entropy)
+    ctx.options = (softcap, temperature)
+
+
+def _row_statistics_gradient(ctx: Any, g_lse: Any, g_logit: Any, g_smooth: Any, g_entropy: Any, _: Any) -> Any:
+    z, ids, class_weight, lse, row_entropy = ctx.saved_tensors
+    if g_lse is None:
+        g_lse = torch.zeros_like(lse)
+    dz = _row_statistics_backward(
+        z, ids, class_weight, lse, row_entropy, g_lse, g_logit, g_smooth, g_entropy, *ctx.options
+    )
+    return dz, *(None,) * 7
+
+
+_row_statistics.register_autograd(_row_statistics_gradient, setup_context=_keep_row_statistics)
+_row_statistics_backward.register_autograd(refuse_double_backward, setup_context=nothing_to_save)
+
+
+def row_statistics(
+    z: Tensor,
+    ids: Tensor | None,
+    class_weight: Tensor | None = None,
+    *,
+    smooth: bool = False,
+    entropy: bool = False,
+    top: bool = False,
+    softcap: float = 0.0,
+    temperature: float = 1.0,
+) -> RowStatistics:
+    """Row statistics of logits z [N, V], differentiable in z."""
+    return RowStatistics(*_row_statistics(z, ids, class_weight, smooth, entropy, top, softcap, temperature))
+
+
+def _compute_divergence(
+    teacher: Tensor, student: Tensor, kind: str, beta: float, softcap_t: float, softcap_s: float, temperature: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return tuple(
+        kernels(student).divergence_statistics(
+            teacher,
+            student,
+            kind=kind,
+            beta=beta,
+            softcap_t=softcap_t,
+            softcap_s=softcap_s,
+            temperature=temperature,
+        )
+    )
+
+
+_divergence = torch.library.custom_op("kullback::divergence", _compute_divergence, mutates_args=())
+
+
+def _fake_divergence(teacher, student, kind, beta, softcap_t, softcap_s, temperature):  # type: ignore[no-untyped-def]
+    del teacher, kind, beta, softcap_t, softcap_s, temperature
+    return tuple(student.new_empty(student.shape[0], dtype=wide(student)) for _ in range(4))
+
+
+_divergence.register_fake(_fake_divergence)
+
+
+def _compute_divergence_backward(
+    teacher: Tensor,
+    student: Tensor,
+    lse_t: Tensor,
+    lse_s: Tensor,
+    mean_score: Tensor,
+    weight: Tensor,
+    kind: str,
+    beta: float,
+    softcap_t: float,
+    softcap_s: float,
+    temperature: float,
+) -> Tensor:
+    dz = torch.empty_like(student)
+    kernels(student).divergence_gradient(
+        teacher,
+        student,
+        DivergenceStatistics(mean_score, lse_t, lse_s, mean_score),
+        weight,
+        dz,
+        kind=kind,
+        beta=beta,
+        softcap_t=softcap_t,
+        softcap_s=softcap_s,
+        temperature=temperature,
+    )
+    return dz
+
+
+_divergence_backward = torch.library.custom_op(
+    "kullback::divergence_backward", _compute_divergence_backward, mutates_args=()
+)
+
+
+def _fake_divergence_backward(teacher, student, *_):  # type: ignore[no-untyped-def]
+    del teacher
+    return torch.empty_like(student)
+
+
+_divergence_backward.register_fake(_fake_divergence_backward)
+
+
+def _keep_divergence(ctx: Any, inputs: Any, output: Any) -> None:
+    teacher, student, kind, beta, softcap_t, softcap_s, temperature = inputs
+    _, lse_t, lse_s, mean_score = output
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(lse_t, lse_s, mean_score)
+    ctx.save_for_backward(teacher, student, lse_t, lse_s, mean_score)
+    ctx.options = (kind, beta, softcap_t, softcap_s, temperature)
+
+
+def _divergence_gradient(ctx: Any, g: Any, *_: Any) -> Any:
+    teacher, student, lse_t, lse_s, mean_score = ctx.saved_tensors
+    kind, beta, softcap_t, softcap_s, temperature = ctx.options
+    d_teacher = d_student = None
+    if g is not None and ctx.needs_input_grad[1]:
+        d_student = _divergence_backward(
+            teacher, student, lse_t, lse_s, mean_score, g, kind, beta, softcap_t, softcap_s, temperature
+        )
+    if g is not None and ctx.needs_input_grad[0]:
+        # The teacher's derivative is the student's of the mirrored divergence; only its mean score is new.
+        other, weight = kinds.mirror(kind, beta)
+        mean = _divergence(student, teacher, other, weight, softcap_s, softcap_t, temperature)[3]
+        d_teacher = _divergence_backward(
+            student, teacher, lse_s, lse_t, mean, g, other, weight, softcap_s, softcap_t, temperature
+        )
+    return d_teacher, d_student, *(None,) * 5
+
+
+_divergence.register_autograd(_divergence_gradient, setup_context=_keep_divergence)
+_divergence_backward.register_autograd(refuse_double_backward, setup_context=nothing_to_save)
+
+
+def divergence_rows(
+    teacher: Tensor,
+    student: Tensor,
+    *,
+    kind: str,
+    beta: float,
+    softcap_t: float = 0.0,
+    softcap_s: float = 0.0,
+    temperature: float = 1.0,
+) -> Tensor:
+    """[N] divergences of rows of logits, differentiable in both."""
+    return _divergence(teacher, student, kind, beta, softcap_t, softcap_s, temperature)[0]
+
+
+def scale_(dz: Tensor, g: Tensor) -> Tensor:
+    """dz·g in place for a scalar g; costs nothing where g is 1, without asking the device."""
+    if dz.is_cuda and (module := kernels(dz)) is not blocks:
+        module.scale_(dz, g)
+        return dz
+    return dz if dz.device.type == "cpu" and float(g) == 1.0 else dz.mul_(g)

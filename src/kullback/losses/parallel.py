@@ -1,0 +1,397 @@
+"""The losses over a vocabulary that is split between processes: each holds the logits, or the weight, of its classes.
+
+Every rank calls the same function with the same tokens and gets the same loss. Only row statistics travel: one
+all-reduce of a maximum and one of sums, O(N) numbers each, and for a linear head the sum of the ranks' input gradients.
+All take ``group`` (default: the world) and ``first_class``, the first class of this rank's slice (default: rank times
+the slice's size, for slices of one size).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from kullback.errors import InvalidInput
+from kullback.losses import kinds, linear_ops, ops, terms
+from kullback.losses.blocks import DivergenceStatistics, RowStatistics
+from kullback.losses.distillation import Kind
+from kullback.losses.head import Head, token_chunks
+from kullback.losses.linear import HeadOptions, needs, operands
+from kullback.losses.options import (
+    Reduction,
+    Tokens,
+    check,
+    check_floating,
+    normalize,
+    reduce,
+    result_dtype,
+    tokens,
+)
+
+Group = Any
+
+
+class _Sum(torch.autograd.Function):  # type: ignore[misc]
+    """Σ over ranks of numbers whose loss every rank computes alike: the derivative passes through."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:
+        del ctx
+        x = x.clone()
+        dist.all_reduce(x, group=group)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        del ctx
+        return g, None
+
+
+class _Share(torch.autograd.Function):  # type: ignore[misc]
+    """x, which every rank has; its derivative is the sum of what the ranks' slices make of it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:
+        ctx.group = group
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        g = g.contiguous().clone()
+        dist.all_reduce(g, group=ctx.group)
+        return g, None
+
+
+def _start(classes: int, first_class: int | None, group: Group) -> int:
+    if not dist.is_initialized():
+        msg = "torch.distributed is not initialised: call init_process_group, or use the functions of kullback.losses"
+        raise InvalidInput(msg)
+    return dist.get_rank(group) * classes if first_class is None else first_class
+
+
+def _together(got: RowStatistics, group: Group, *, entropy: bool, smooth: bool) -> RowStatistics:
+    """The statistics of whole rows from those of each rank's slice."""
+    top = got.lse.detach().clone()
+    dist.all_reduce(top, op=dist.ReduceOp.MAX, group=group)
+    top = torch.nan_to_num(top, neginf=0.0)
+    share = torch.exp(got.lse - top)
+    columns = [share, got.logit[:, 0]]
+    if smooth:
+        columns.append(got.smooth)
+    if entropy:
+        # A slice's mean logit is lse − entropy; an empty slice has none.
+        columns.append(share * torch.where(share == 0.0, 0.0, got.lse - got.entropy))
+    sums = _Sum.apply(torch.stack(columns), group)
+    lse = top + torch.log(sums[0])
+    whole = lse - sums[-1] / sums[0] if entropy else got.entropy
+    return RowStatistics(lse, sums[1][:, None], sums[2] if smooth else got.smooth, whole, got.top)
+
+
+def _loss(
+    got: RowStatistics,
+    rows: Tokens,
+    local: int,
+    group: Group,
+    class_weight: Tensor | None,
+    *,
+    label_smoothing: float,
+    z_loss: float,
+    reduction: str,
+    normalizer: Tensor | float | None,
+) -> Tensor:
+    got = _together(got, group, entropy=False, smooth=label_smoothing > 0.0)
+    assert rows.target is not None
+    classes = local * dist.get_world_size(group) if class_weight is None else class_weight.shape[0]
+    losses = terms.loss_rows(
+        got.lse, got.logit[:, 0], got.smooth, rows.target, class_weight,
+        label_smoothing=label_smoothing, z_loss=z_loss, classes=classes,
+    )  # fmt: skip
+    return reduce(losses, rows, reduction=reduction, normalizer=normalizer, class_weight=class_weight)
+
+
+def cross_entropy(
+    input: Tensor,  # noqa: A002  torch's name
+    target: Tensor,
+    /,
+    *,
+    group: Group = None,
+    first_class: int | None = None,
+    class_weight: Tensor | None = None,
+    reduction: Reduction = "mean",
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
+    softcap: float | None = None,
+    temperature: float = 1.0,
+    mask: Tensor | None = None,
+    token_weight: Tensor | None = None,
+    normalizer: Tensor | float | None = None,
+) -> Tensor:
+    """`kullback.losses.cross_entropy` of this rank's slice of the logits, (..., V/ranks), against ids of all classes.
+
+    ``class_weight`` has all V classes. Label smoothing with slices of unequal sizes needs it (ones will do).
+    """
+    check(reduction=reduction, temperature=temperature, softcap=softcap, label_smoothing=label_smoothing)
+    check_floating(input=input)
+    z = input.reshape(-1, input.shape[-1])
+    start = _start(z.shape[-1], first_class, group)
+    rows = tokens(
+        input.shape[:-1],
+        input.device,
+        input.dtype,
+        target=target,
+        ignore_index=ignore_index,
+        mask=mask,
+        token_weight=token_weight,
+    )
+    assert rows.target is not None
+    got = ops.row_statistics(
+        z,
+        (rows.target - start)[:, None],
+        _slice(class_weight, start, z.shape[-1]),
+        smooth=label_smoothing > 0.0,
+        softcap=softcap or 0.0,
+        temperature=temperature,
+    )
+    return _loss(
+        got,
+        rows,
+        z.shape[-1],
+        group,
+        class_weight,
+        label_smoothing=label_smoothing,
+        z_loss=z_loss,
+        reduction=reduction,
+        normalizer=normalizer,
+    ).to(result_dtype(input.dtype))
+
+
+def _slice(class_weight: Tensor | None, start: int, size: int) -> Tensor | None:
+    return None if class_weight is None else class_weight[start : start + size]
+
+
+def _head_statistics(
+    input: Tensor,  # noqa: A002  torch's name
+    weight: Tensor,
+    target: Tensor,
+    start: int,
+    group: Group,
+    options: HeadOptions,
+    class_weight: Tensor | None = None,
+    **flags: bool,
+) -> RowStatistics:
+    head = operands(input, weight, options, wide_logits=True)
+    return linear_ops.linear_statistics(
+        _Share.apply(head.x, group),
+        head.weight,
+        head.bias,
+        (target - start)[:, None],
+        _slice(class_weight, start, weight.shape[0]),
+        softcap=options.get("softcap") or 0.0,
+        temperature=options.get("temperature", 1.0),
+        compute=head.compute,
+        logits_dtype=head.logits_dtype,
+        chunk=head.chunk,
+        **flags,
+    )
+
+
+def linear_cross_entropy(
+    input: Tensor,  # noqa: A002  torch's name
+    weight: Tensor,
+    target: Tensor,
+    /,
+    *,
+    group: Group = None,
+    first_class: int | None = None,
+    class_weight: Tensor | None = None,
+    reduction: Reduction = "mean",
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
+    bias: Tensor | None = None,
+    softcap: float | None = None,
+    temperature: float = 1.0,
+    mask: Tensor | None = None,
+    token_weight: Tensor | None = None,
+    normalizer: Tensor | float | None = None,
+) -> Tensor:
+    """`kullback.losses.linear_cross_entropy` with this rank's slice of the weight, (V/ranks, D), and of the bias.
+
+    The gradient of the input is the whole one on every rank; that of the weight is of the slice. Recomputes the logits
+    in the backward pass (four products).
+    """
+    check(reduction=reduction, temperature=temperature, softcap=softcap, label_smoothing=label_smoothing)
+    start = _start(weight.shape[0], first_class, group)
+    rows = tokens(
+        input.shape[:-1],
+        input.device,
+        input.dtype,
+        target=target,
+        ignore_index=ignore_index,
+        mask=mask,
+        token_weight=token_weight,
+    )
+    assert rows.target is not None
+    options: HeadOptions = {"bias": bias, "softcap": softcap, "temperature": temperature}
+    got = _head_statistics(
+        input, weight, rows.target, start, group, options, class_weight, smooth=label_smoothing > 0.0
+    )
+    return _loss(
+        got,
+        rows,
+        weight.shape[0],
+        group,
+        class_weight,
+        label_smoothing=label_smoothing,
+        z_loss=z_loss,
+        reduction=reduction,
+        normalizer=normalizer,
+    ).to(result_dtype(input.dtype))
+
+
+def linear_logprob_entropy(
+    input: Tensor,  # noqa: A002  torch's name
+    weight: Tensor,
+    target: Tensor,
+    /,
+    *,
+    group: Group = None,
+    first_class: int | None = None,
+    ignore_index: int = -100,
+    bias: Tensor | None = None,
+    softcap: float | None = None,
+    temperature: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """`kullback.losses.linear_logprob_entropy` with this rank's slice of the weight."""
+    check(temperature=temperature, softcap=softcap)
+    start = _start(weight.shape[0], first_class, group)
+    rows = tokens(input.shape[:-1], input.device, input.dtype, target=target, ignore_index=ignore_index)
+    assert rows.target is not None
+    options: HeadOptions = {"bias": bias, "softcap": softcap, "temperature": temperature}
+    got = _head_statistics(input, weight, rows.target, start, group, options, entropy=True)
+    got = _together(got, group, entropy=True, smooth=False)
+    dtype = result_dtype(input.dtype)
+    logprob = torch.where(rows.valid, got.logit[:, 0] - got.lse, 0.0).to(dtype).reshape(rows.shape)
+    return logprob, torch.where(rows.valid, got.entropy, 0.0).to(dtype).reshape(rows.shape)
+
+
+class _LinearDivergence(torch.autograd.Function):  # type: ignore[misc]
+    """Σ weight·D, its gradient in the forward pass as in `plans.divergence`, statistics summed over ranks."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        w: Tensor,
+        bias: Tensor | None,
+        teacher: Head,
+        head: Head,
+        weight: Tensor,
+        group: Group,
+        chunk: int,
+        options: dict[str, Any],
+    ) -> Tensor:
+        head.need(
+            x=ctx.needs_input_grad[0], weight=ctx.needs_input_grad[1], bias=bias is not None and ctx.needs_input_grad[2]
+        )
+        n, classes, device = x.shape[0], w.shape[0], x.device
+        total = torch.zeros((), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
+        each = 2 * head.logits_dtype.itemsize + head.x.dtype.itemsize
+        for part in token_chunks(n, classes, x.shape[1], chunk=chunk, device=device, bytes_each=each):
+            z_s, z_t = head.logits(part), teacher.logits(part)
+            got = divergence_statistics(z_t, z_s, group, options)
+            total += torch.where(weight[part] != 0.0, got.value * weight[part], 0.0).sum()
+            dz = torch.empty_like(z_s, dtype=head.x.dtype)
+            ops.kernels(z_s).divergence_gradient(z_t, z_s, got, weight[part], dz, whole=False, **options)
+            head.add(dz, part)
+        if head.dx is not None:
+            dist.all_reduce(head.dx, group=group)
+        ctx.save_for_backward(*head.derivatives())
+        ctx.dtypes = x.dtype, w.dtype, w.dtype if bias is None else bias.dtype
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        if torch.is_grad_enabled():
+            ops.refuse_double_backward(ctx)
+        pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
+        return *((d * g.to(d.dtype)).to(dtype) if d.numel() else None for d, dtype in pairs), *(None,) * 6
+
+
+def divergence_statistics(z_t: Tensor, z_s: Tensor, group: Group, options: dict[str, Any]) -> DivergenceStatistics:
+    """`blocks.divergence_statistics` of rows whose classes are split between ranks."""
+    kernels = ops.kernels(z_s)
+    flags = {"smooth": False, "entropy": False, "top": False, "complement": False}
+    both = [
+        kernels.statistics(z, None, None, **flags, softcap=options[cap], temperature=options["temperature"]).lse
+        for z, cap in ((z_t, "softcap_t"), (z_s, "softcap_s"))
+    ]
+    lse = torch.stack(both)
+    top = lse.clone()
+    dist.all_reduce(top, op=dist.ReduceOp.MAX, group=group)
+    top = torch.nan_to_num(top, neginf=0.0)
+    share = torch.exp(lse - top)
+    dist.all_reduce(share, group=group)
+    lse = top + torch.log(share)
+    sums = torch.stack(kernels.divergence_part(z_t, z_s, lse[0], lse[1], **options))
+    dist.all_reduce(sums, group=group)
+    return DivergenceStatistics(sums[0], lse[0], lse[1], sums[1])
+
+
+def linear_divergence(
+    input: Tensor,  # noqa: A002  torch's name
+    weight: Tensor,
+    teacher_input: Tensor,
+    teacher_weight: Tensor,
+    /,
+    *,
+    group: Group = None,
+    kind: Kind = "forward_kl",
+    beta: float = 0.5,
+    temperature: float = 1.0,
+    temperature_scaling: Literal["none", "t2"] = "none",
+    bias: Tensor | None = None,
+    teacher_bias: Tensor | None = None,
+    softcap: float | None = None,
+    teacher_softcap: float | None = None,
+    reduction: Literal["mean", "sum"] = "mean",
+    mask: Tensor | None = None,
+    token_weight: Tensor | None = None,
+    normalizer: Tensor | float | None = None,
+    chunk_size: int | None = None,
+) -> Tensor:
+    """`kullback.losses.linear_divergence` with this rank's slices of both weights; "mean" and "sum" alone."""
+    check(reduction=reduction, temperature=temperature, softcap=softcap, temperature_scaling=temperature_scaling)
+    if reduction not in ("mean", "sum") or weight.shape[0] != teacher_weight.shape[0]:
+        msg = (
+            f"reduction is {reduction!r}, the slices have {weight.shape[0]} and {teacher_weight.shape[0]} classes; "
+            "expected 'mean' or 'sum', and the same classes in both"
+        )
+        raise InvalidInput(msg)
+    _start(weight.shape[0], 0, group)
+    student = operands(input, weight, {"bias": bias, "chunk_size": chunk_size}, wide_logits=True)
+    other = operands(
+        teacher_input,
+        teacher_weight,
+        {"bias": teacher_bias},
+        names=("teacher_input", "teacher_weight", "teacher_bias"),
+    )
+    if any(needs(teacher_input, teacher_weight, teacher_bias)):
+        msg = "the teacher requires a gradient, which this loss does not give: detach() it"
+        raise InvalidInput(msg)
+    name, beta, factor = kinds.settle(kind, beta)
+    if temperature_scaling == "t2":
+        factor *= temperature**2
+    rows = tokens(input.shape[:-1], input.device, input.dtype, mask=mask, token_weight=token_weight)
+    caps = {"softcap_t": teacher_softcap or 0.0, "softcap_s": softcap or 0.0, "temperature": temperature}
+    with torch.no_grad():
+        head = Head(*student[:3], compute=student.compute, logits_dtype=student.logits_dtype)
+        teacher = Head(*other[:3], compute=other.compute, logits_dtype=student.logits_dtype)
+    total = _LinearDivergence.apply(
+        *student[:3], teacher, head, rows.weight * factor, group, student.chunk, {"kind": name, "beta": beta, **caps}
+    )
+    return normalize(total, rows, reduction=reduction, normalizer=normalizer).to(result_dtype(input.dtype))

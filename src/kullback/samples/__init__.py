@@ -1,0 +1,1 @@
+"""Divergences from samples: one file per estimator, each returning an `Estimate`."""

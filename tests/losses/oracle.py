@@ -1,0 +1,44 @@
+"""What a fused loss is judged by: float64 autograd through the plain formula, and the plain formula's own error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def results(loss: Callable[..., Any], inputs: Sequence[Tensor], upstream: Tensor | None = None) -> list[Tensor]:
+    """[loss, gradients…] of a loss of `inputs`, with an upstream gradient that is not all ones."""
+    leaves = [x.detach().clone().requires_grad_() for x in inputs]
+    value = loss(*leaves)
+    g = torch.ones_like(value) if upstream is None else upstream.to(value)
+    grads = torch.autograd.grad((value * g).sum(), leaves)
+    return [value.detach(), *grads]
+
+
+def error(got: Tensor, truth: Tensor) -> float:
+    """‖got − truth‖ / ‖truth‖; an infinity must be met exactly."""
+    got, truth = got.double(), truth.double()
+    infinite = torch.isinf(truth)
+    assert torch.equal(infinite, torch.isinf(got)), (got, truth)
+    got, truth = torch.where(infinite, 0.0, got), torch.where(infinite, 0.0, truth)
+    assert not bool(torch.isnan(got).any()), got
+    return float((got - truth).norm() / truth.norm().clamp_min(1e-300)) if float((got - truth).norm()) else 0.0
+
+
+def assert_as_good_as_plain(
+    fused: Callable[..., Any],
+    plain: Callable[..., Any],
+    inputs: Sequence[Tensor],
+    upstream: Tensor | None = None,
+) -> None:
+    """error(fused) ≤ 2·error(plain) + a few roundings of the dtype, value and gradients alike."""
+    truth = results(plain, [x.double() for x in inputs], upstream)
+    mine = results(fused, inputs, upstream)
+    theirs = results(plain, inputs, upstream)
+    for i, (m, p, t) in enumerate(zip(mine, theirs, truth, strict=True)):
+        # A float64 result is judged by a truth that rounds as much as it does.
+        rounding = (32 if m.dtype == torch.float64 else 4) * torch.finfo(m.dtype).eps
+        assert error(m, t) <= 2 * error(p, t) + rounding, (i, error(m, t), error(p, t))
