@@ -16,6 +16,7 @@ _SHOWN_BY = {
     "Estimate": "estimate",
     "Explanation": "explanation",
     "Comparison": "comparison",
+    "Contributions": "contributions",
     "LawReport": "law_report",
     "Evaluation": "evaluation",
     "ModelComparison": "model_comparison",

@@ -1,0 +1,183 @@
+"""DistributionRegressor, Predictive, the shapes, HistogramTarget and the scorers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import integrate, stats
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.neighbors import KNeighborsRegressor
+
+import kullback as kb
+from kullback.errors import InvalidDistribution
+from kullback.learn import (
+    DistributionRegressor,
+    HistogramTarget,
+    Predictive,
+    SoftmaxRegression,
+    cross_entropy_scorer,
+    crps_scorer,
+    d2_cross_entropy_scorer,
+    d2_crps_scorer,
+    d2_kl_scorer,
+    kl_scorer,
+)
+from kullback.learn._shapes import SHAPES, Histogram, Laplace, Normal, Student
+from learn.data import bikeshare
+
+Z = np.r_[np.random.default_rng(0).standard_t(4, 400), -9.0, 12.0]
+ONES = np.ones(len(Z))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_are_distributions(name: str) -> None:
+    shape = SHAPES[name].fit(Z, ONES)
+    grid = np.sort(np.r_[np.linspace(-400, 400, 400_001), getattr(shape, "edges", [])])
+    density = np.exp(shape.logpdf(0.5 * (grid[1:] + grid[:-1])))
+    assert density @ np.diff(grid) == pytest.approx(1, abs=1e-3)
+    u = np.linspace(0.001, 0.999, 77)
+    assert np.allclose(shape.cdf(shape.ppf(u)), u, atol=1e-9)
+    middle = 0.5 * (grid[1:] + grid[:-1])
+    assert shape.entropy() == pytest.approx(-(density * shape.logpdf(middle)) @ np.diff(grid), abs=5e-3)
+    assert shape.mean() == pytest.approx((density * middle) @ np.diff(grid), abs=5e-3)
+    # weights are repetitions
+    double = SHAPES[name].fit(np.r_[Z, Z], np.r_[ONES, ONES])
+    if name != "histogram":  # its leave-one-out smoothing sees twice the evidence
+        assert np.allclose(double.logpdf(Z), shape.logpdf(Z), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("z", [-30.0, -2.3, 0.1, 1.7, 25.0])
+def test_crps_is_its_integral(name: str, z: float) -> None:
+    shape = SHAPES[name].fit(Z, ONES)
+    grid = np.sort(np.r_[np.linspace(-900, 900, 600_001), z, getattr(shape, "edges", [])])
+    F = shape.cdf(grid)
+    squared = np.where(grid < z, F**2, (1 - F) ** 2)
+    at = np.searchsorted(grid, z)  # the integrand jumps at z: integrate the two sides apart
+    left = np.trapezoid(np.r_[squared[:at], float(shape.cdf(np.array(z))) ** 2], np.r_[grid[:at], z])
+    right = np.trapezoid(squared[at:], grid[at:])
+    assert float(shape.crps(np.array(z))) == pytest.approx(left + right, rel=2e-3, abs=2e-4)
+
+
+def test_shapes_match_scipy() -> None:
+    z = np.linspace(-5, 5, 21)
+    assert np.allclose(Normal(1.3).logpdf(z), stats.norm(0, 1.3).logpdf(z))
+    assert np.allclose(Laplace(0.7).logpdf(z), stats.laplace(0, 0.7).logpdf(z))
+    assert np.allclose(Student(3.5, 0.7).logpdf(z), stats.t(3.5, 0, 0.7).logpdf(z))
+    assert Student(3.5, 0.7).entropy() == pytest.approx(stats.t(3.5, 0, 0.7).entropy())
+    fit = Student.fit(stats.t(5).rvs(20_000, random_state=0), np.ones(20_000))
+    assert (fit.dof, fit.scale) == (pytest.approx(5, rel=0.15), pytest.approx(1, rel=0.03))
+    assert isinstance(Histogram.fit(z, np.ones(21)), Histogram)
+
+
+def test_predictive_divergence() -> None:
+    p, q = Predictive.normal([0.0, 1.0], [1.0, 2.0]), Predictive.normal([0.5, 1.0], [2.0, 2.0])
+    # mpmath, mp.dps=50: log(2) + (1 + 0.25)/8 - 0.5
+    assert np.allclose(p.kl_to(q), [0.34939718055994530942, 0.0], rtol=1e-14)
+    other = Predictive(np.array([0.5, 1.0]), np.array([2.0, 2.0]), Laplace(1.0))
+    exact = integrate.quad(
+        lambda y: stats.norm.pdf(y) * (stats.norm.logpdf(y) - stats.laplace(0.5, 2).logpdf(y)), -12, 12
+    )
+    assert p.kl_to(other)[0] == pytest.approx(exact[0], abs=2e-4)
+    assert (p.kl_to(p) == 0).all()
+    with pytest.raises(ValueError, match="expected one per row"):
+        p.kl_to(Predictive.normal([0.0], [1.0]))
+    with pytest.raises(ValueError, match="one per row"):
+        p.logpdf([1.0, 2.0, 3.0])
+    assert p.sample(5, random_state=0).shape == (2, 5)
+
+
+def test_the_scale_is_learned_and_calibrated() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(1500, 2))
+    noise = 0.1 + 2 * X[:, 0]
+    y = 3 * X[:, 1] + noise * rng.standard_t(5, 1500)
+    model = DistributionRegressor(random_state=0).fit(X[:1000], y[:1000])
+    q = model.predict_dist(X[1000:])
+    assert np.corrcoef(q.scale, noise[1000:])[0, 1] > 0.8
+    low, high = q.interval(0.8)
+    assert 0.74 < ((y[1000:] > low) & (y[1000:] < high)).mean() < 0.86
+    assert (np.diff(model.objective_path_) < 0).all()
+    constant = DistributionRegressor(scale="constant", random_state=0).fit(X[:1000], y[:1000])
+    assert model.score(X[1000:], y[1000:]) > constant.score(X[1000:], y[1000:]) + 0.05
+    parts = model.explain(X[1000:], y[1000:])
+    assert parts.check() < 1e-10
+    assert parts.value == pytest.approx(-model.score(X[1000:], y[1000:]))
+    assert np.allclose(model.predict_quantile(X[:3], [0.5])[:, 0], model.predict_dist(X[:3]).ppf(0.5))
+
+
+def test_bikeshare_beats_a_normal_of_constant_width() -> None:
+    X, y = bikeshare()
+    model = DistributionRegressor(random_state=0).fit(X[:750], y[:750])
+    plain = LinearRegression().fit(X[:750], y[:750])
+    residual = y[:750] - plain.predict(X[:750])
+    baseline = Predictive.normal(plain.predict(X[750:]), np.full(250, residual.std()))
+    assert -model.score(X[750:], y[750:]) < -baseline.logpdf(y[750:]).mean() - 0.5
+    assert model.predict_dist(X[750:]).crps(y[750:]).mean() < baseline.crps(y[750:]).mean()
+    assert crps_scorer(model, X[750:], y[750:]) == -model.predict_dist(X[750:]).crps(y[750:]).mean()
+    assert 0 < d2_crps_scorer(model, X[750:], y[750:]) < 1
+    assert cross_entropy_scorer(model, X[750:], y[750:]) == pytest.approx(model.score(X[750:], y[750:]))
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30, unique=True), st.sampled_from(["gaussian", "linear"]))
+def test_histogram_targets_come_back(values: list[float], smoothing: str) -> None:
+    y = np.array(values)
+    if y.max() - y.min() < 1e-6:
+        return
+    code = HistogramTarget(60, smoothing=smoothing).fit(y)
+    Y = code.encode(y)
+    assert np.allclose(Y.sum(axis=1), 1)
+    assert (Y >= 0).all()
+    assert np.allclose(code.decode(Y), y, atol=0.02 * (y.max() - y.min()))
+    assert np.isfinite(kb.entropy(Y)).all()
+
+
+def test_histogram_regression_through_a_classifier() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(400, 1))
+    y = 2 * X[:, 0] + 0.1 * rng.normal(size=400)
+    code = HistogramTarget(30, sigma=2.0).fit(y)
+    model = SoftmaxRegression(1e-5).fit(np.c_[X, X**2, X**3], code.encode(y))
+    found = code.decode(model.predict_proba(np.c_[X, X**2, X**3]))
+    assert np.sqrt(((found - y) ** 2).mean()) < 0.25
+    density = code.log_density(model.predict_proba(np.c_[X, X**2, X**3]), y)
+    assert density.mean() > -0.5
+    hard = HistogramTarget(10, smoothing="none", spacing="quantile").fit(y)
+    assert np.allclose(hard.encode(y).sum(axis=0), 40, atol=1)
+    with pytest.raises(ValueError, match="has no bins yet"):
+        HistogramTarget().encode(y)
+    with pytest.raises(InvalidDistribution, match=r"Got histograms of 3 bins; this target has 30"):
+        code.decode(np.ones((2, 3)) / 3)
+    with pytest.raises(ValueError, match=r"y\[1\] = nan"):
+        HistogramTarget().fit([0.0, np.nan])
+
+
+def test_scorers_take_soft_labels_and_agree_with_the_verbs() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(60, 3)), rng.dirichlet(np.ones(4), 60)
+    model = SoftmaxRegression(0.01).fit(X, Y)
+    Q = model.predict_proba(X)
+    assert cross_entropy_scorer(model, X, Y) == pytest.approx(-kb.cross_entropy(Y, Q).mean())
+    assert kl_scorer(model, X, Y) == pytest.approx(-kb.kl_divergence(Y, Q).mean())
+    assert 0 < d2_kl_scorer(model, X, Y) < 1
+    assert 0 < d2_cross_entropy_scorer(model, X, Y) < d2_kl_scorer(model, X, Y)
+    constant = SoftmaxRegression(1e9).fit(X, Y)
+    assert d2_kl_scorer(constant, X, Y) == pytest.approx(0, abs=1e-6)
+    labels = Y.argmax(axis=1)
+    hard = SoftmaxRegression(0.01).fit(X, labels)
+    from sklearn.metrics import d2_log_loss_score, log_loss
+
+    assert cross_entropy_scorer(hard, X, labels) == pytest.approx(-log_loss(labels, hard.predict_proba(X)))
+    assert d2_cross_entropy_scorer(hard, X, labels) == pytest.approx(d2_log_loss_score(labels, hard.predict_proba(X)))
+    with pytest.raises(ValueError, match="never seen"):
+        cross_entropy_scorer(hard, X[:1], [77])
+
+
+def test_bad_input_is_named() -> None:
+    X = np.arange(20.0)[:, None]
+    with pytest.raises(TypeError, match="takes no sample_weight"):
+        DistributionRegressor(KNeighborsRegressor(2), "constant").fit(X, X[:, 0], sample_weight=np.ones(20))
+    with pytest.raises(ValueError, match="Choose one of 'constant'"):
+        DistributionRegressor(Ridge(), "none").fit(X, X[:, 0])
