@@ -13,7 +13,9 @@ from kullback.evaluation import evaluate_generator
 from kullback.evaluation._buckets import second_order_bias, to_mixture
 
 
-@pytest.mark.parametrize("buckets", [10, 100, 300])
+@pytest.mark.parametrize(
+    "buckets", [pytest.param(10, marks=pytest.mark.slow), 100, pytest.param(300, marks=pytest.mark.slow)]
+)
 def test_equal_sets_are_zero_whatever_the_buckets(buckets):
     # Scores on raw histograms fell from 1.0 to .87 between 20 and 500 buckets for equal sets.
     found = []
