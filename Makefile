@@ -27,11 +27,11 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/bench_measures.py
-	$(BIN)/python benchmarks/bench_compare.py
+	@set -e; for f in measures compare families losses learn evaluate; do $(BIN)/python benchmarks/bench_$$f.py; done
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make.py
+	$(BIN)/python docs/families.py
 
 examples: $(VENV)/.dev
 	@set -e; for f in examples/*.py; do echo "== $$f"; $(BIN)/python $$f; done
