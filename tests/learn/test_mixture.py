@@ -130,3 +130,20 @@ def test_bad_input_is_named() -> None:
         MixtureMLE(1, prior=0.0).fit([[1.0, 1.0], [2.0, 2.0]])
     with pytest.raises(ValueError, match="Choose one of 'gaussian'"):
         MixtureMLE(1, family="cauchy").fit([[1.0], [2.0]])
+
+
+@pytest.mark.parametrize("family", ["gaussian", "diag"])
+def test_the_fit_is_stationary_for_the_objective_with_its_prior(family: str) -> None:
+    """A strong prior: the covariances found must minimise exactly what is reported, pseudo-observations included."""
+    X = data(family, 3)
+    model = MixtureMLE(1, family=family, prior=400.0).fit(X)
+    share, name = np.full(80, 1 / 80), "covariances" if family == "gaussian" else "variances"
+    extra = model._extra(X, share)
+
+    def objective(factor: float) -> float:
+        theta = model.params_ | {name: model.params_[name] * factor}
+        return float(model._measure(model._family(3), X, share, 80.0, model.weights_, theta, extra)[0])
+
+    assert objective(1.0) == pytest.approx(model.objective_, rel=1e-12)
+    h = 1e-4
+    assert (objective(1 + h) - objective(1 - h)) / (2 * h) == pytest.approx(0, abs=1e-6)

@@ -18,7 +18,8 @@ from kullback.learn._checks import no_empty_rows, non_negative, row_sums
 
 Floats = NDArray[np.float64]
 METRICS = ("euclidean", "kl", "js", "hellinger", "precomputed", "affinity")
-_BLOCK = 512
+# Numbers in a block of distances: 8 MB, which the allocator keeps and the cache nearly holds.
+_BLOCK = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,13 @@ class Geometry:
     block: Callable[[int, int], Floats]
     reverse: Callable[[int, int], Floats] | None = None  # None: symmetric
 
+    def spans(self, columns: int | None = None) -> Iterator[tuple[int, int]]:
+        """Rows in blocks of a bounded size, given the number of columns (n)."""
+        step = max(16, _BLOCK // (columns or self.n))
+        return ((a, min(a + step, self.n)) for a in range(0, self.n, step))
+
     def blocks(self) -> Iterator[tuple[int, Floats, Floats]]:
-        for a in range(0, self.n, _BLOCK):
-            b = min(a + _BLOCK, self.n)
+        for a, b in self.spans():
             D = self.block(a, b)
             yield a, D, D if self.reverse is None else self.reverse(a, b)
 
@@ -54,8 +59,15 @@ def geometry(X: Any, metric: str, other: Any = None) -> Geometry:
         A, B = np.asarray(X, np.float64), np.asarray(Z, np.float64)
         center = B.mean(axis=0)  # the smaller the numbers, the less |a|² + |b|² − 2ab cancels
         A, B = A - center, B - center
-        squares, lengths = (A**2).sum(axis=1), (B**2).sum(axis=1)
-        return Geometry(len(A), lambda a, b: np.maximum(squares[a:b, None] + lengths - 2.0 * (A[a:b] @ B.T), 0.0))
+        squares, lengths, twice = (A**2).sum(axis=1), (B**2).sum(axis=1), np.ascontiguousarray(-2.0 * B.T)
+
+        def block(a: int, b: int) -> Floats:
+            D = A[a:b] @ twice
+            D += squares[a:b, None]
+            D += lengths
+            return np.asarray(np.maximum(D, 0.0, out=D))
+
+        return Geometry(len(A), block)
     P, R = np.asarray(X, np.float64), np.asarray(Z, np.float64)  # already distributions
     if metric == "hellinger":
         A, B = np.sqrt(P), np.sqrt(R)
@@ -72,8 +84,8 @@ def bandwidths(shape: Geometry, perplexity: float, weight: Floats, rows: Any) ->
     n = shape.n
     out = Bandwidths(np.empty(n), np.empty(n), np.empty(n))
     log_weight, target = _log(weight), float(np.log(perplexity))
-    for a in range(0, n, _BLOCK):
-        D = shape.block(a, min(a + _BLOCK, n))
+    for a, b in shape.spans():
+        D = shape.block(a, b)
         rows(sne.bandwidths, len(D), D, a, log_weight, target, out.beta, out.low, out.log_z)
     return out
 
@@ -85,8 +97,8 @@ def joint(shape: Geometry, found: Bandwidths, weight: Floats, floor: float, rows
     n, log_weight = shape.n, _log(weight)
     room = int(min(n - 1, np.ceil(1 / floor)))
     parts = []
-    for a in range(0, n, _BLOCK):
-        D = shape.block(a, min(a + _BLOCK, n))
+    for a, b in shape.spans():
+        D = shape.block(a, b)
         counts = np.zeros(len(D), np.int64)
         indices, values = np.empty((len(D), room), np.int32), np.empty((len(D), room))
         rows(
@@ -103,14 +115,25 @@ def joint(shape: Geometry, found: Bandwidths, weight: Floats, floor: float, rows
     return P
 
 
+def without_small(P: sp.csr_matrix, floor: float) -> sp.csr_matrix:
+    """P without its entries below `floor`, of sum 1 again."""
+    out = P.copy()
+    out.data[out.data < floor] = 0.0
+    out.eliminate_zeros()
+    if (np.diff(out.indptr) == 0).any():  # weights so uneven that a point would lose everything
+        return P
+    out.data /= out.data.sum()
+    return out
+
+
 def conditional(shape: Geometry, n_to: int, perplexity: float, weight: Floats, rows: Any) -> Floats:
     """p_j|i of new rows i over the known rows j, dense."""
     from kullback.learn._numba import sne
 
     n = shape.n
     P, log_weight = np.empty((n, n_to)), _log(weight)
-    for a in range(0, n, _BLOCK):
-        D = shape.block(a, min(a + _BLOCK, n))
+    for a, b in shape.spans(n_to):
+        D = shape.block(a, b)
         found = Bandwidths(*np.empty((3, len(D))))
         # Rows numbered from −len(D): they end up in their places from the end, and no column is left out as their own.
         rows(

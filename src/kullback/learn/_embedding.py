@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -45,21 +46,34 @@ class Forces:
         self.pulls = np.zeros((2, n), np.float32)
         self.pushes = np.zeros((n_threads, 2, n), np.float32)
         self.cost = np.zeros(n)
+        self.Z = 1.0
 
-    def __call__(self, Y: NDArray[Any], *, exaggeration: float = 1.0, value: bool = True) -> tuple[float, NDArray[Any]]:
-        """(KL without exaggeration, gradient of shape (D, n)) at Y of shape (D, n)."""
-        return self._plane(Y, exaggeration, value) if self.fast else self._any(Y, exaggeration)
+    def __call__(
+        self, Y: NDArray[Any], *, exaggeration: float = 1.0, value: bool = True, fresh: bool = True
+    ) -> tuple[float, NDArray[Any]]:
+        """(KL without exaggeration, gradient of shape (D, n)) at Y of shape (D, n).
+
+        Without `fresh` the repulsion may be that of the last call.
+        """
+        if not self.fast:
+            return self._any(Y, exaggeration)
+        if fresh:
+            self._repel(Y)
+        return self._plane(Y, exaggeration, value)
 
     def _plane(self, Y: NDArray[Any], exaggeration: float, value: bool) -> tuple[float, NDArray[Any]]:  # noqa: FBT001
         x, y = np.ascontiguousarray(Y, np.float32)
-        self.pushes[:] = 0.0
-        spans = zip(self.edges, self.edges[1:], strict=False)
-        calls = [(a, b, x, y, *push) for (a, b), push in zip(spans, self.pushes, strict=True)]
-        Z = 2.0 * sum(self.rows.together(sne.repel, calls))
         matrix = self.P
         self.rows(sne.attract, self.n, matrix.indptr, matrix.indices, self.p32, x, y, *self.pulls, self.cost, value)
-        gradient = 4.0 * (exaggeration * self.pulls - self.pushes.sum(axis=0) / np.float32(Z))
-        return (self.constant + float(self.cost.sum()) + float(np.log(Z)) if value else np.nan), gradient
+        gradient = 4.0 * (exaggeration * self.pulls - self.pushes.sum(axis=0) / np.float32(self.Z))
+        return (self.constant + float(self.cost.sum()) + float(np.log(self.Z)) if value else np.nan), gradient
+
+    def _repel(self, Y: NDArray[Any]) -> None:
+        x, y = np.ascontiguousarray(Y, np.float32)
+        self.pushes[:] = 0.0
+        spans = itertools.pairwise(self.edges)
+        calls = [(a, b, x, y, *push) for (a, b), push in zip(spans, self.pushes, strict=True)]
+        self.Z = 2.0 * sum(self.rows.together(sne.repel, calls))
 
     def _any(self, Y: NDArray[Any], exaggeration: float) -> tuple[float, NDArray[Any]]:
         at = np.ascontiguousarray(Y.T, np.float64)
@@ -103,7 +117,8 @@ def descend(
         factor, momentum = (exaggeration, 0.5) if t < early else (1.0, 0.8)
         rate = max(forces.n / factor, 10.0)
         look = t % 50 == 49
-        value, gradient = forces(Y, exaggeration=factor, value=look)
+        # While attraction is exaggerated, repulsion is small and changes slowly: every third one will do.
+        value, gradient = forces(Y, exaggeration=factor, value=look, fresh=look or t >= early or t % 3 == 0)
         sne.step(flat, gradient.reshape(-1).astype(kind, copy=False), velocity, gain, momentum, rate)
         if look and note(value, Y):
             break

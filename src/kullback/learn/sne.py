@@ -239,8 +239,8 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
         else:
             shape = affinities.geometry(X, self.metric)
             found = affinities.bandwidths(shape, self.perplexity, weight, rows)
-            coarse = affinities.joint(shape, found, weight, _FLOOR, rows)
-            fine = affinities.joint(shape, found, weight, _FINE_FLOOR, rows) if self._rounds() else coarse
+            fine = affinities.joint(shape, found, weight, _FINE_FLOOR, rows)
+            coarse = affinities.without_small(fine, 0.5 * _FLOOR / X.shape[0])
         Y = self._start(X, coarse, weight).T
 
         def learned(Y: Any) -> dict[str, Any]:

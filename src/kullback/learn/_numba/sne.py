@@ -243,28 +243,38 @@ def divergence_rows(
 
     P_ij = (w_i p_j|i + w_j p_i|j)/(2 Σ w), p_j|i = w_j exp(−β_i (d_ij − low_i))/z_i.
     """
+    # One plain loop per step, so that each runs on all lanes; a branch in one long loop kept it from that.
     n, dimensions = Y.shape
     half = 0.5 * (dof + 1.0)
     log_half = math.log(0.5) - log_mass
-    d2 = np.empty(n)
+    log_k = np.empty(n)
+    P = np.empty(n)
     for r in range(start, stop):
         i = first + r
-        d2[:] = 0.0
+        log_k[:] = 0.0
         for c in range(dimensions):
             here = Y[i, c]
             for j in range(n):
-                d2[j] += (here - Y[j, c]) ** 2
-        total = 0.0
-        a, b, l, mine = log_weight[i], beta[i], low[i], log_z[i]
+                log_k[j] += (here - Y[j, c]) ** 2
+        if gaussian:
+            for j in range(n):
+                log_k[j] = -log_k[j]
+        else:
+            for j in range(n):
+                log_k[j] = -half * log(1.0 + log_k[j] / dof)
+        b = beta[i]
+        shift = log_weight[i] + log_half
+        mine = log_z[i] - b * low[i]
         for j in range(n):
-            pair = a + log_weight[j]
-            one = exp(pair + log_half - b * (D[r, j] - l) - mine)
-            two = exp(pair + log_half - beta[j] * (DT[r, j] - low[j]) - log_z[j])
-            P = one + two
-            log_k = -d2[j] if gaussian else -half * log(1.0 + d2[j] / dof)
-            Q = exp(pair + log_k - log_total)
-            term = excess_lanes(max(P, 1e-300), max(Q, 1e-300)) if P > 1e-300 else Q
-            total += term if j != i else 0.0
+            pair = shift + log_weight[j]
+            P[j] = exp(pair - b * D[r, j] - mine) + exp(pair - beta[j] * (DT[r, j] - low[j]) - log_z[j])
+        P[i] = 0.0
+        log_k[i] = -np.inf
+        shift = log_weight[i] - log_total
+        total = 0.0
+        for j in range(n):
+            Q = exp(shift + log_weight[j] + log_k[j])
+            total += excess_lanes(max(P[j], 1e-300), max(Q, 1e-300))
         per_point[i] = total
 
 
