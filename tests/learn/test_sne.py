@@ -201,3 +201,13 @@ def test_bad_input_is_named() -> None:
         embedding_divergence(X, X[:50], perplexity=5)
     with pytest.raises(ValueError, match="Choose one of"):
         embedding_divergence(X, X, objective="isomap")
+
+
+def test_clusters_that_drift_apart_still_have_a_divergence() -> None:
+    # With these starts the polish carries the two clusters 1e10 apart: the sum over other points is below the rounding
+    # of a point's own kernel, 1, and must not be found by taking that off again.
+    X = np.random.default_rng(0).normal(size=(60, 5)) + np.repeat([[0], [9]], 30, axis=0)
+    for seed in (44, 106):
+        model = SNE(perplexity=10, max_iter=250, early_iter=100, random_state=seed).fit(X)
+        assert 0 < model.kl_divergence_ < 0.3
+        assert model.kl_per_point_.sum() == pytest.approx(model.kl_divergence_, rel=1e-12)

@@ -222,6 +222,8 @@ def kernel_sums(start, stop, Y, weight, gaussian, dof, out):
     for i in range(start, stop):
         s = 0.0
         for j in range(n):
+            if j == i:  # left out rather than taken off again: far apart, all others together are below its rounding
+                continue
             d2 = 0.0
             for c in range(D):
                 d2 += (Y[i, c] - Y[j, c]) ** 2
@@ -232,7 +234,7 @@ def kernel_sums(start, stop, Y, weight, gaussian, dof, out):
             else:
                 k = exp(-half * log(1.0 + d2 / dof))
             s += weight[j] * k
-        out[i] = weight[i] * (s - weight[i])
+        out[i] = weight[i] * s
 
 
 @jit
