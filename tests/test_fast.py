@@ -439,7 +439,7 @@ def test_temporaries_stay_below_a_mebibyte() -> None:
 
 def test_the_cache_can_be_unwritable(tmp_path: Path) -> None:
     # numba looks for a folder beside the source and then in the user's home; with neither it must compile in memory.
-    code = "from kullback.measures._numba.kernels import compiled\nimport numba.core.caching as c\n"
+    code = "from kullback._compile import compiled\nimport numba.core.caching as c\n"
     code += "c.CacheImpl._locator_classes = []\nc.FunctionCache._impl_class._locator_classes = []\n"
     code += "print(compiled()(abs.__class__ and (lambda x: x + 1))(1))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from kullback.measures._numba.kernels import _INLINE, _SUM, _TERM, _bits, _float, _plus, compiled, psi
+from kullback._compile import INLINE, SUM, TERM, compiled
+from kullback.measures._numba.instructions import bits, from_bits
+from kullback.measures._numba.terms import plus, psi
 
 Array = Any
 Sums = tuple[float, float, float, float, float]
@@ -33,7 +35,7 @@ APART = 32.0  # an offset between a and b beyond which each is first taken from 
 MOST = np.int64(0x7FFFFFFFFFFFFFFF)
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _reduced(x: float) -> tuple[float, float, float, float]:
     """(k, 2ᵏ, r, φ(r)) with x = k·ln 2 + r, for LOWEST ≤ x ≤ HIGHEST."""
     shifted = x * LOG2_E + FLOATED
@@ -44,10 +46,10 @@ def _reduced(x: float) -> tuple[float, float, float, float]:
     low = (E0 + E1 * r) + s * (E2 + E3 * r)
     high = (E4 + E5 * r) + s * (E6 + E7 * r)
     e = low + u * (high + u * ((E8 + E9 * r) + s * E10))
-    return k, _float((_bits(shifted) - FLOATED_BITS + 1023) << np.int64(52)), r, s * e
+    return k, from_bits((bits(shifted) - FLOATED_BITS + 1023) << np.int64(52)), r, s * e
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _terms(
     a: float, b: float, top: float, from_a: float, from_b: float, centre: float
 ) -> tuple[float, float, float, bool, bool]:
@@ -77,8 +79,8 @@ def _terms(
     )
 
 
-@compiled(**_SUM)
-def _block(a: Array, i: int, b: Array, j: int, n: int, top: float, from_a: float, from_b: float, centre: float) -> Sums:
+@compiled(**SUM)
+def block(a: Array, i: int, b: Array, j: int, n: int, top: float, from_a: float, from_b: float, centre: float) -> Sums:
     x, y = a[i : i + n], b[j : j + n]
     total, gained, mass, infinite, odd = 0.0, 0.0, 0.0, 0, 0
     for k in range(n):
@@ -91,13 +93,13 @@ def _block(a: Array, i: int, b: Array, j: int, n: int, top: float, from_a: float
     return total, gained, mass, float(infinite), float(odd)
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _order(bits: Any) -> Any:
     """The bits of a float as an integer that is in the order of the floats, and back: its maximum is vectorised."""
     return bits ^ ((bits >> np.int64(63)) & MOST)
 
 
-@compiled(**_SUM)
+@compiled(**SUM)
 def _look(a: Array, i: int, n: int) -> tuple[float, int]:
     """The largest entry, and how many are NaN or +∞."""
     x = a[i : i + n]
@@ -105,13 +107,13 @@ def _look(a: Array, i: int, n: int) -> tuple[float, int]:
     unusable = 0
     for k in range(n):
         value = float(x[k])
-        top = max(top, _order(_bits(value)))
+        top = max(top, _order(bits(value)))
         unusable += int(not (value < math.inf))
-    highest: float = _float(_order(top))
+    highest: float = from_bits(_order(top))
     return highest, unusable
 
 
-@compiled(**_TERM)
+@compiled(**TERM)
 def _row(a: Array, i: int, b: Array, j: int, n: int) -> float:
     """KL of one row, or NaN where the formula must see it."""
     top, bad = _look(a, i, n)
@@ -131,12 +133,12 @@ def _row(a: Array, i: int, b: Array, j: int, n: int) -> float:
     for _ in range(4):
         total, gained, mass, lost_t, lost_g, lost_m, infinite = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for k in range(0, n, BLOCK):
-            sums = _block(a, i + k, b, j + k, min(BLOCK, n - k), top, from_a, from_b, centre)
+            sums = block(a, i + k, b, j + k, min(BLOCK, n - k), top, from_a, from_b, centre)
             if sums[4] > 0.0:
                 return math.nan
-            total, lost_t = _plus(total, lost_t, sums[0])
-            gained, lost_g = _plus(gained, lost_g, sums[1])
-            mass, lost_m = _plus(mass, lost_m, sums[2])
+            total, lost_t = plus(total, lost_t, sums[0])
+            gained, lost_g = plus(gained, lost_g, sums[1])
+            mass, lost_m = plus(mass, lost_m, sums[2])
             infinite += sums[3]
         if infinite > 0.0:
             return math.inf
@@ -150,7 +152,7 @@ def _row(a: Array, i: int, b: Array, j: int, n: int) -> float:
     return max(0.0, value - less)
 
 
-@compiled(**_TERM)
+@compiled(**TERM)
 def rows(a: Array, ps: Array, b: Array, qs: Array, span: Array, out: Array) -> bool:
     """`kernels.rows` for the KL of contiguous logits."""
     done = True

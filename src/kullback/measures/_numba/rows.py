@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from kullback.measures._numba import kernels, logits
+from kullback.measures._numba import blocks, logits, short, stages, sweeps
 
 Array = np.ndarray[Any, Any]
 
 MEASURES = {
-    "kl_divergence": kernels.KL,
-    "js_divergence": kernels.JS,
-    "cross_entropy": kernels.CROSS_ENTROPY,
-    "entropy": kernels.ENTROPY,
+    "kl_divergence": blocks.KL,
+    "js_divergence": blocks.JS,
+    "cross_entropy": blocks.CROSS_ENTROPY,
+    "entropy": blocks.ENTROPY,
 }
 DTYPES = tuple(np.dtype(d) for d in ("float64", "float32", "int64", "int32"))
 
 TASK = 1 << 18  # pairs that one thread takes at a time
-FEW = 256  # categories up to which the rows of a block are taken together
+FEW = 256  # categories up to which the rows of a batch are taken together
 LONG = 1 << 20  # rows as long as this are summed in segments, however many threads there are: the same bits
 SEGMENT = 1 << 16
 MOST_SEGMENTS = 4096
@@ -106,19 +106,24 @@ def _rows(which: int, counted: int, flat: Any, steps: Any, shape: Any, bounds: A
     outer, inner, n = shape
     many, direct = outer * inner, _direct(flat, steps)
     # Where the next row is nearer in memory than the next category, rows are read side by side.
-    tile = kernels.TILE if any(0 < abs(s[2]) < abs(s[3]) for s in steps) and inner > 1 else 1
-    per_task = max(tile, TASK // n // tile * tile)
+    tile = sweeps.TILE if any(0 < abs(s[2]) < abs(s[3]) for s in steps) and inner > 1 else 1
+    adjacent = direct and outer == 1 and all(s[2] == n for s in steps)
+    per_task = max(1, TASK // n, many // (8 * threads()))
+    per_task = -(-per_task // tile) * tile
     fine = np.ones(-(-many // per_task), dtype=bool)
 
     def work(i: int) -> None:
         span = np.array([i * per_task, min(many, (i + 1) * per_task), inner, n])
         arguments = (flat[0], steps[0], flat[1], steps[1], span, bounds, out)
-        if direct and n <= FEW and not counted:
-            fine[i] = kernels.rows_short(which, *arguments)
+        if n <= FEW and adjacent:
+            starts = flat[0], steps[0][0], flat[1], steps[1][0]
+            fine[i] = short.rows_adjacent(which, counted, *starts, span, bounds, out)
+        elif n <= FEW and tile == 1:
+            fine[i] = short.rows_short(which, counted, *arguments)
         elif direct:
-            fine[i] = kernels.rows(which, counted, *arguments)
+            fine[i] = sweeps.rows(which, counted, *arguments)
         else:
-            fine[i] = kernels.rows_any(which, counted, *arguments, tile)
+            fine[i] = sweeps.rows_any(which, counted, *arguments, tile)
 
     in_threads(work, len(fine))
     return bool(fine.all())
@@ -127,29 +132,24 @@ def _rows(which: int, counted: int, flat: Any, steps: Any, shape: Any, bounds: A
 def _long(which: int, counted: int, flat: Any, steps: Any, row: int, shape: Any, bounds: Array, out: Array) -> bool:
     inner, n = shape
     length = SEGMENT * -(-n // (SEGMENT * MOST_SEGMENTS))
-    starts = [int(s[0] + row // inner * s[1] + row % inner * s[2]) for s in steps]
+    i, j = (int(s[0] + row // inner * s[1] + row % inner * s[2]) for s in steps)
     state, total = np.ones((1, 6)), np.empty(12)
     parts = np.empty((-(-n // length), 1, 12))
     direct = _direct(flat, steps)
+    per_task = max(1, len(parts) // (8 * threads()))
 
-    def work(k: int) -> None:
-        first, some = k * length, min(length, n - k * length)
+    def work(task: int) -> None:
+        which_ones = n, length, task * per_task, min(len(parts), (task + 1) * per_task)
         if direct:
-            tail = np.empty(2 * kernels.STEP)
-            at = [s + first for s in starts]
-            kernels.sweep(stage, flat[0], at[0], flat[1], at[1], some, state[0], parts[k, 0], tail)
+            sweeps.segments(stage, flat[0], i, flat[1], j, *which_ones, state[0], parts)
         else:
-            buffer = np.empty((2, kernels.BUFFER))
-            i, j = np.array(starts[:1]), np.array(starts[1:])
-            kernels.sweep_any(
-                stage, flat[0], i, steps[0][3], flat[1], j, steps[1][3], first, some, 1, state, parts[k], buffer
-            )
+            sweeps.segments_any(stage, flat[0], i, steps[0][3], flat[1], j, steps[1][3], *which_ones, state, parts)
 
-    stage = kernels.TOTALS if counted else which
-    while stage != kernels.DONE:
-        in_threads(work, len(parts))
-        kernels.combine(stage, parts, total)
-        stage = kernels.advance(which, stage, total, state[0], bounds)
+    stage = blocks.TOTALS if counted else which
+    while stage != blocks.DONE:
+        in_threads(work, -(-len(parts) // per_task))
+        stages.combine(stage, parts, total)
+        stage = stages.advance(which, stage, total, state[0], bounds)
     out[row] = state[0, 5]
     return bool(out[row] == out[row])
 
