@@ -62,9 +62,8 @@ class _Arrived:
 class Fast(Protocol):
     """Fast ways of one measure, None where they do not lead there; see `kullback.measures._fast`."""
 
-    @property
-    def few(self) -> Callable[..., float | None]:
-        """For one short pair, as the user gave it."""
+    def few(self, given: Sequence[Any], axis: int) -> Array | None:
+        """For not too many numbers, as the user gave them."""
 
     def many(self, forms: Sequence[Any], arrays: Sequence[Array], axis: int) -> Array | None:
         """For NumPy arrays that have arrived."""
@@ -97,8 +96,9 @@ def measure(
 
     `fast` gives the same number sooner, or None for all that it does not cover.
     """
-    if fast is not None and not keepdims and (few := fast.few(*given, axis)) is not None:
-        return np.float64(few if base is None else few / log_base(base))
+    if fast is not None and (few := fast.few(given, axis)) is not None:
+        few = few if base is None else few / few.dtype.type(log_base(base))
+        return np.expand_dims(few, axis) if keepdims else few
     if any(_sparse.is_sparse(x) for x in given):
         run = partial(measure, formula, fast=fast, base=base, names=names, validate=False)
         forms = [as_form(x, name) for x, name in zip(given, names, strict=False)]

@@ -1,6 +1,7 @@
-"""The choice of the way: a few categories in plain Python, many NumPy numbers in compiled loops, all else the formula.
+"""The choice of the way: a few categories in plain Python, some thousands of numbers in a few calls of NumPy, many in
+compiled loops, all else the formula.
 
-Both ways answer None for whatever they do not cover or would refuse: the plain door then speaks, in the same words as
+Each way answers None for whatever they do not cover or would refuse: the plain door then speaks, in the same words as
 ever. They are chosen by kind and size alone, so the same input gives the same bits whatever was imported before.
 """
 
@@ -15,12 +16,11 @@ import numpy as np
 
 from kullback._values import tolerance
 from kullback.forms import Counts, Logits, Probs
-from kullback.measures import _few
+from kullback.measures import _few, _some
 
 Array = np.ndarray[Any, Any]
 
-# Below this many pairs of numbers the plain formula takes a few milliseconds; importing numba takes 200 to 500.
-MANY = 1 << 16
+MANY = _some.MOST + 1  # pairs of numbers from which on loops are compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,13 @@ class Fast:
     """The fast ways of one measure."""
 
     name: str
-    few: Callable[..., float | None]
+    in_python: Callable[..., float | None]
+    in_numpy: Callable[..., Any]
+
+    def few(self, given: Sequence[Any], axis: int) -> Any:
+        """The measure of what the user gave, for few or some categories."""
+        answer = self.in_python(*given, axis)
+        return np.float64(answer) if answer is not None else self.in_numpy(*given, axis)
 
     def many(self, forms: Sequence[Any], arrays: Sequence[Any], axis: int) -> Array | None:
         """The measure by compiled loops, for enough numbers in one of the two forms that they know."""
@@ -51,10 +57,10 @@ class Fast:
         return answer
 
 
-KL_DIVERGENCE = Fast("kl_divergence", _few.kl_divergence)
-JS_DIVERGENCE = Fast("js_divergence", _few.js_divergence)
-CROSS_ENTROPY = Fast("cross_entropy", _few.cross_entropy)
-ENTROPY = Fast("entropy", _few.entropy)
+KL_DIVERGENCE = Fast("kl_divergence", _few.kl_divergence, _some.kl_divergence)
+JS_DIVERGENCE = Fast("js_divergence", _few.js_divergence, _some.js_divergence)
+CROSS_ENTROPY = Fast("cross_entropy", _few.cross_entropy, _some.cross_entropy)
+ENTROPY = Fast("entropy", _few.entropy, _some.entropy)
 
 
 def covers(form: Any, x: Any) -> bool:

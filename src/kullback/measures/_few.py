@@ -18,6 +18,11 @@ LEAST = 1e-280  # smaller masses leave the range in which quotients are safe
 EPSILON = 2.0**-52
 FLOAT64 = np.dtype(np.float64)
 LN2 = math.log(2.0)
+FAR = 0.0295  # t² from which on the logarithm loses no more than the series
+# R(z) = (atanh(t)/t − 1)/z, z = t²: mpmath, mp.dps=50: chebyfit(R, [0, .0401], 8); relative error 6e-17.
+R0, R1, R2, R3 = 0.3333333333333333, 0.2000000000000397, 0.14285714283637968, 0.11111111524175794
+R4, R5, R6, R7 = 0.09090868813151469, 0.07694433902806859, 0.06604854121029731, 0.06804515131429249
+R = R0, R1, R2, R3, R4, R5, R6, R7
 
 
 def kl_divergence(p: Any, q: Any, axis: int) -> float | None:
@@ -62,7 +67,7 @@ def js_divergence(p: Any, q: Any, axis: int) -> float | None:
             right.append(_term(b, m, -0.5 * d))
     mass, towards_q = math.fsum(x), math.fsum(right)
     value, e = 0.5 * (math.fsum(left) + towards_q) / mass, math.fsum(gaps) / mass
-    # To second order, as if exactly normalised: see `_numba/kernels.py`.
+    # To second order, as if exactly normalised: see `_numba/stages.py`.
     if not (e * e <= value and e * e <= 1e-15 * math.sqrt(value)):
         return None
     return value - 0.5 * e * (towards_q / mass) - 0.125 * e * e
@@ -94,12 +99,11 @@ def _term(a: float, b: float, d: float) -> float:
     """a·ψ(d/a) for b = a + d: by the series of atanh (as `_special.psi_series`) near 0, by the logarithm beyond."""
     t = d / (a + b)
     z = t * t
-    if z > 0.0295:
+    if z > FAR:
         return d - a * math.log(b / a)
-    # Minimax on z ≤ .0401, relative error 6e-17; see `_numba/kernels.py` for the recipe.
-    r = 0.09090868813151469 + z * (0.07694433902806859 + z * (0.06604854121029731 + z * 0.06804515131429249))
-    r = 0.2000000000000397 + z * (0.14285714283637968 + z * (0.11111111524175794 + z * r))
-    return t * (d - 2.0 * a * z * (0.3333333333333333 + z * r))
+    r = R4 + z * (R5 + z * (R6 + z * R7))
+    r = R1 + z * (R2 + z * (R3 + z * r))
+    return t * (d - 2.0 * a * z * (R0 + z * r))
 
 
 def _masses(x: Any, axis: int) -> list[float] | None:

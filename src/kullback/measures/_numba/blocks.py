@@ -59,11 +59,11 @@ def _kl_block(a: Array, i: int, b: Array, j: int, n: int) -> Sums:
 
 
 @compiled(**SUM)
-def _kl_scaled_block(a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b: float) -> Sums:
+def _kl_scaled_block(a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b: float, centre: float) -> Sums:
     x, y = a[i : i + n], b[j : j + n]
     total, gap, odd = 0.0, 0.0, 0
     for k in range(n):
-        term, d, strange = kl_scaled_pair(x[k], y[k], scale_a, scale_b)
+        term, d, strange = kl_scaled_pair(x[k], y[k], scale_a, scale_b, centre)
         total += term
         gap += d
         odd += int(strange)
@@ -71,7 +71,7 @@ def _kl_scaled_block(a: Array, i: int, b: Array, j: int, n: int, scale_a: float,
 
 
 @compiled(**TERM)
-def _kl_slow(a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b: float) -> Sums:
+def _kl_slow(a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b: float, centre: float) -> Sums:
     total, error, mass, gap, infinite, refused = 0.0, 0.0, 0.0, 0.0, 0, 0
     for k in range(n):
         x, y = a[i + k], b[j + k]
@@ -80,9 +80,9 @@ def _kl_slow(a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b
         elif x > 0.0 and y == 0.0:
             infinite += 1
         else:
-            total, error = plus(total, error, kl_term_any(x, y, scale_a, scale_b))
+            total, error = plus(total, error, kl_term_any(x, y, scale_a, scale_b, centre))
         mass += x
-        gap += exact_gap(x, y, scale_a, scale_b)
+        gap += exact_gap(x, y, scale_a, scale_b, centre)
     return total + error, mass, gap, 0.0, float(infinite), float(refused)
 
 
@@ -101,11 +101,11 @@ def _js_block(a: Array, i: int, b: Array, j: int, n: int) -> Sums:
 
 
 @compiled(**SUM)
-def _js_scaled_block(a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b: float) -> Sums:
+def _js_scaled_block(a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b: float, centre: float) -> Sums:
     x, y = a[i : i + n], b[j : j + n]
     left, right, gap, odd = 0.0, 0.0, 0.0, 0
     for k in range(n):
-        t, u, d, strange = js_scaled_pair(x[k], y[k], scale_a, scale_b)
+        t, u, d, strange = js_scaled_pair(x[k], y[k], scale_a, scale_b, centre)
         left += t
         right += u
         gap += d
@@ -114,18 +114,18 @@ def _js_scaled_block(a: Array, i: int, b: Array, j: int, n: int, scale_a: float,
 
 
 @compiled(**TERM)
-def _js_slow(a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b: float) -> Sums:
+def _js_slow(a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b: float, centre: float) -> Sums:
     left, right, error_l, error_r, mass, gap, refused = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0
     for k in range(n):
         x, y = a[i + k], b[j + k]
         if not (x >= 0.0 and y >= 0.0):
             refused += 1
             continue
-        t, u = js_terms_any(x, y, scale_a, scale_b)
+        t, u = js_terms_any(x, y, scale_a, scale_b, centre)
         left, error_l = plus(left, error_l, t)
         right, error_r = plus(right, error_r, u)
         mass += x
-        gap += exact_gap(x, y, scale_a, scale_b)
+        gap += exact_gap(x, y, scale_a, scale_b, centre)
     return left + error_l, right + error_r, mass, gap, 0.0, float(refused)
 
 
@@ -204,23 +204,24 @@ def _totals_block(a: Array, i: int, b: Array, j: int, n: int) -> Sums:
 
 
 @compiled(**TERM)
-def block(stage: int, a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b: float, top: float) -> Sums:
+def block(stage: int, a: Array, i: int, b: Array, j: int, n: int, scale_a: float, scale_b: float, third: float) -> Sums:
+    """The sums of one block; `third` is the centre of scaled masses, or the largest mass of q."""
     if stage == KL:
         sums = _kl_block(a, i, b, j, n)
-        return sums if sums[5] == 0.0 else _kl_slow(a, i, b, j, n, 1.0, 1.0)
+        return sums if sums[5] == 0.0 else _kl_slow(a, i, b, j, n, 1.0, 1.0, 0.0)
     if stage == KL_SCALED:
-        sums = _kl_scaled_block(a, i, b, j, n, scale_a, scale_b)
-        return sums if sums[5] == 0.0 else _kl_slow(a, i, b, j, n, scale_a, scale_b)
+        sums = _kl_scaled_block(a, i, b, j, n, scale_a, scale_b, third)
+        return sums if sums[5] == 0.0 else _kl_slow(a, i, b, j, n, scale_a, scale_b, third)
     if stage == JS:
         sums = _js_block(a, i, b, j, n)
-        return sums if sums[5] == 0.0 else _js_slow(a, i, b, j, n, 1.0, 1.0)
+        return sums if sums[5] == 0.0 else _js_slow(a, i, b, j, n, 1.0, 1.0, 0.0)
     if stage == JS_SCALED:
-        sums = _js_scaled_block(a, i, b, j, n, scale_a, scale_b)
-        return sums if sums[5] == 0.0 else _js_slow(a, i, b, j, n, scale_a, scale_b)
+        sums = _js_scaled_block(a, i, b, j, n, scale_a, scale_b, third)
+        return sums if sums[5] == 0.0 else _js_slow(a, i, b, j, n, scale_a, scale_b, third)
     if stage in (CROSS_ENTROPY, ENTROPY):
         sums = _cost_block(a, i, b, j, n) if stage == CROSS_ENTROPY else _entropy_block(a, i, n)
         return sums if sums[5] == 0.0 else _cost_slow(stage, a, i, b, j, n, 1.0)
     if stage == CROSS_ENTROPY_TOP:
-        sums = _cost_from_top_block(a, i, b, j, n, top)
-        return sums if sums[5] == 0.0 else _cost_slow(stage, a, i, b, j, n, top)
+        sums = _cost_from_top_block(a, i, b, j, n, third)
+        return sums if sums[5] == 0.0 else _cost_slow(stage, a, i, b, j, n, third)
     return _totals_block(a, i, b, j, n)

@@ -24,7 +24,7 @@ MEASURES = {
 DTYPES = tuple(np.dtype(d) for d in ("float64", "float32", "int64", "int32"))
 
 TASK = 1 << 18  # pairs that one thread takes at a time
-FEW = 256  # categories up to which the rows of a batch are taken together
+FEW = 384  # categories up to which the rows of a batch are taken together
 LONG = 1 << 20  # rows as long as this are summed in segments, however many threads there are: the same bits
 SEGMENT = 1 << 16
 MOST_SEGMENTS = 4096
@@ -107,7 +107,7 @@ def _rows(which: int, counted: int, flat: Any, steps: Any, shape: Any, bounds: A
     many, direct = outer * inner, _direct(flat, steps)
     # Where the next row is nearer in memory than the next category, rows are read side by side.
     tile = sweeps.TILE if any(0 < abs(s[2]) < abs(s[3]) for s in steps) and inner > 1 else 1
-    adjacent = direct and outer == 1 and all(s[2] == n for s in steps)
+    adjacent = direct and (many == 1 or (outer == 1 and all(s[2] == n for s in steps)))
     per_task = max(1, TASK // n, many // (8 * threads()))
     per_task = -(-per_task // tile) * tile
     fine = np.ones(-(-many // per_task), dtype=bool)

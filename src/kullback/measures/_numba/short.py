@@ -38,7 +38,8 @@ from kullback.measures._numba.terms import (
 Array = Any
 
 SHORT = 2048  # numbers of several rows that are taken together: all buffers stay in the cache nearest to the core
-A, B, FIRST, SECOND, THIRD, SCALE_A, SCALE_B, GATHERED_A, GATHERED_B = range(9)
+A, B, FIRST, SECOND, THIRD, SCALE_A, SCALE_B, GATHERED_A, GATHERED_B, LAST_A, LAST_B = range(11)
+WIDTH = SHORT + STEP  # of each buffer: the last terms are taken together with empty ones
 LINE = 8  # numbers that memory hands over at a time
 SMALL = 1e-6  # an excess of one total over the other up to which ψ and log1p are their first terms
 
@@ -50,7 +51,7 @@ def rows_short(
     """`sweeps.rows` for rows of at most SHORT categories, of any dtype and stride."""
     n, inner = span[3], span[2]
     together = SHORT // n
-    work, per_row, line = np.empty((9, SHORT)), np.empty((together, 18)), np.empty(2 * STEP)
+    work, per_row, line = np.empty((11, WIDTH)), np.empty((together, 18)), np.empty(2 * STEP)
     done = True
     for start in range(span[0], span[1], together):
         many = min(together, span[1] - start)
@@ -70,7 +71,7 @@ def rows_adjacent(
     """The same for rows of float64 that follow one another, in p from i and in q from j: nothing is copied."""
     n = span[3]
     together = SHORT // n
-    work, per_row, line = np.empty((9, SHORT)), np.empty((together, 18)), np.empty(2 * STEP)
+    work, per_row, line = np.empty((11, WIDTH)), np.empty((together, 18)), np.empty(2 * STEP)
     done = True
     for start in range(span[0], span[1], together):
         many = min(together, span[1] - start)
@@ -97,50 +98,61 @@ def _batch(
     bounds: Array, work: Array, per_row: Array, line: Array, out: Array,
 ) -> bool:  # fmt: skip
     """Measure `many` rows that follow one another; whether all of them could be."""
-    first = TOTALS if counted else measure
-    odd = 0
-    if not counted:
-        odd = _terms(measure, x[i : i + n * many], y[j : j + n * many], n * many, work)
-        _sums(measure, x, i, y, j, work, n, many, per_row)
-        if odd == 0 and _values(measure, per_row, many, bounds, out) == 0:
-            return True
-    else:
+    first, odd = TOTALS if counted else measure, 0
+    if counted:
         for r in range(many):
             _totals(x, i + r * n, y, j + r * n, n, per_row[r])
-    # Row by row: what comes next for those that have no value yet, gathered as far as they share a stage.
+    else:
+        odd = _all_terms(measure, x, i, y, j, n * many, work)
+        _sums(measure, x, i, y, j, work, n, many, per_row)
+        left = _values(measure, per_row, many, bounds, out)
+        if odd == 0 and left == 0:
+            return True
+    # Row by row: those that have no value yet go on, gathered as far as they share a stage.
     done, waiting, following = True, 0, DONE
     gathered = np.empty(many, np.int64)
     for r in range(many):
-        if not counted and odd == 0 and not math.isnan(out[r]):
-            continue
-        sums, state = per_row[r, :12], per_row[r, 12:]
-        stage = first
-        if odd == 0:
+        sums, state, stage = per_row[r, :12], per_row[r, 12:], first
+        if odd == 0 or _odd(measure, x, i + r * n, y, j + r * n, n, state, work) == 0:
+            if not counted and not math.isnan(out[r]):
+                continue
             stage = advance(measure, first, sums, state, bounds)
-            if stage == TOTALS:  # nearly certain rows of a cross-entropy: totals first
+            if stage == TOTALS:  # nearly certain rows of a cross-entropy
                 _totals(x, i + r * n, y, j + r * n, n, sums)
                 stage = advance(measure, TOTALS, sums, state, bounds)
-        if odd == 0 and stage != DONE:
-            _gather(stage, x, i + r * n, y, j + r * n, n, state, work, waiting)
-            gathered[waiting] = r
-            waiting, following = waiting + 1, stage
-            continue
+            if stage != DONE:
+                _gather(stage, x, i + r * n, y, j + r * n, n, state, work, waiting)
+                gathered[waiting] = r
+                waiting, following = waiting + 1, stage
+                continue
         _sweeps(measure, stage, x, i + r * n, y, j + r * n, n, bounds, per_row[r], line)
         out[r] = state[5]
         done = done and not math.isnan(out[r])
     if waiting == 0:
         return done
-    odd = _terms(following, work[GATHERED_A], work[GATHERED_B], n * waiting, work)
+    odd = _all_terms(following, work[GATHERED_A], 0, work[GATHERED_B], 0, n * waiting, work)
     for w in range(waiting):
-        r = gathered[w]
-        stage = following
-        if odd == 0:
-            _stage_sums(following, work, w, n, per_row[r])
-            stage = advance(measure, following, per_row[r, :12], per_row[r, 12:], bounds)
+        _stage_sums(following, work, w, n, per_row[gathered[w]])
+    for w in range(waiting):
+        r, stage = gathered[w], following
+        sums, state = per_row[r, :12], per_row[r, 12:]
+        if odd == 0 or _odd(following, x, i + r * n, y, j + r * n, n, state, work) == 0:
+            stage = advance(measure, following, sums, state, bounds)
         _sweeps(measure, stage, x, i + r * n, y, j + r * n, n, bounds, per_row[r], line)
-        out[r] = per_row[r, 17]
+        out[r] = state[5]
         done = done and not math.isnan(out[r])
     return done
+
+
+@compiled(**TERM)
+def _odd(stage: int, x: Array, i: int, y: Array, j: int, n: int, state: Array, work: Array) -> int:
+    """How many entries of one row want the scalar loop. The terms of its batch are lost: they have been summed."""
+    if stage == CROSS_ENTROPY_TOP:
+        work[SCALE_A, :n] = state[2]
+    elif stage in (KL_SCALED, JS_SCALED):
+        work[SCALE_A, :n] = state[0]
+        work[SCALE_B, :n] = state[1]
+    return _all_terms(stage, x, i, y, j, n, work)
 
 
 @compiled(**TERM)
@@ -154,9 +166,26 @@ def _sweeps(
 
 
 @compiled(**TERM)
-def _terms(stage: int, x: Array, y: Array, n: int, work: Array) -> int:
-    """The terms of n entries, whosever row they are; how many entries want the scalar loop."""
-    first, second, third, scale_a, scale_b = work[FIRST], work[SECOND], work[THIRD], work[SCALE_A], work[SCALE_B]
+def _all_terms(stage: int, x: Array, i: int, y: Array, j: int, n: int, work: Array) -> int:
+    """The terms of n entries, whosever row they are; how many entries want the scalar loop.
+
+    Every entry goes through the vectorised part of the loop, so that its bits do not depend on where it stands.
+    """
+    whole = n - n % STEP
+    odd = _terms(stage, x[i : i + whole], y[j : j + whole], whole, 0, work)
+    if whole < n:
+        work[LAST_A, :STEP] = 0.0
+        work[LAST_B, :STEP] = 0.0
+        _copy(x, i + whole, 1, n - whole, work[LAST_A], 0)
+        _copy(y, j + whole, 1, n - whole, work[LAST_B], 0)
+        odd += _terms(stage, work[LAST_A], work[LAST_B], STEP, whole, work)
+    return odd
+
+
+@compiled(**TERM)
+def _terms(stage: int, x: Array, y: Array, n: int, at: int, work: Array) -> int:
+    first, second, third = work[FIRST, at : at + n], work[SECOND, at : at + n], work[THIRD, at : at + n]
+    scale_a, scale_b = work[SCALE_A, at : at + n], work[SCALE_B, at : at + n]
     odd = 0
     if stage == KL:
         for k in range(n):
@@ -172,11 +201,11 @@ def _terms(stage: int, x: Array, y: Array, n: int, work: Array) -> int:
             odd += int(strange)
     elif stage == KL_SCALED:
         for k in range(n):
-            first[k], third[k], strange = kl_scaled_pair(x[k], y[k], scale_a[k], scale_b[k])
+            first[k], third[k], strange = kl_scaled_pair(x[k], y[k], scale_a[k], scale_b[k], 0.0)
             odd += int(strange)
     elif stage == JS_SCALED:
         for k in range(n):
-            first[k], second[k], third[k], strange = js_scaled_pair(x[k], y[k], scale_a[k], scale_b[k])
+            first[k], second[k], third[k], strange = js_scaled_pair(x[k], y[k], scale_a[k], scale_b[k], 0.0)
             odd += int(strange)
     else:
         for k in range(n):

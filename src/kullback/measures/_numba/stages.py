@@ -102,9 +102,13 @@ def advance(measure: int, stage: int, sums: Array, state: Array, bounds: Array) 
         unit = state[3] * state[0]  # the scales are the other side's total, so that both products have this mass
         # What is left of ε is the rounding of the totals.
         if stage == KL_SCALED:
-            value, less = s[0] / unit, psi(s[2] / unit)
+            e, value, less = s[2] / unit, s[0] / unit, psi(s[2] / unit)
         else:
+            e = s[3] / unit
             value, less = _js_value(s, unit)
+        if s[4] == 0.0 and less > 0.25 * value and state[2] == 0.0:
+            state[2] = e  # as large as the value itself: taken off every term, not off their sum
+            return stage
         state[5] = math.inf if s[4] > 0.0 else max(0.0, value - less)
         return DONE
     if stage in (CROSS_ENTROPY, ENTROPY):
@@ -137,5 +141,5 @@ def _second_stage(measure: int, state: Array) -> int:
     # p·Q against q·P, both scaled by one power of two so that the products stay in range.
     _, exponent = math.frexp(max(state[3], state[4]))
     shrink = math.ldexp(1.0, -exponent)
-    state[0], state[1] = state[4] * shrink, state[3] * shrink
+    state[0], state[1], state[2] = state[4] * shrink, state[3] * shrink, 0.0
     return KL_SCALED if measure == KL else JS_SCALED

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from kullback._compile import INLINE, TERM, compiled
+from kullback.measures._few import R0, R1, R2, R3, R4, R5, R6, R7
 from kullback.measures._numba.instructions import bits, exponent, fma, from_bits
 
 LEAST = 2.0**-960  # smaller numbers take the scalar loop: scaled, they could leave the normal floats
@@ -18,9 +19,6 @@ LIFTED, LIFT = 2.0**-400, 2.0**400  # an exact change of unit for the smallest o
 LN2 = math.log(2.0)
 LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
-# R(z) = (atanh(t)/t − 1)/z, z = t²: mpmath, mp.dps=50: chebyfit(R, [0, .0401], 8); relative error 6e-17.
-R0, R1, R2, R3 = 0.3333333333333333, 0.2000000000000397, 0.14285714283637968, 0.11111111524175794
-R4, R5, R6, R7 = 0.09090868813151469, 0.07694433902806859, 0.06604854121029731, 0.06804515131429249
 # Exponents are biased so that their difference is positive; adding one half of a unit rounds to the nearest.
 BIAS = 2000
 ROUND = np.int64((1 << 51) + (BIAS << 52))
@@ -73,16 +71,16 @@ def psi(s: float) -> float:
 
 
 @compiled(**INLINE)
-def exact_gap(a: float, b: float, scale_a: float, scale_b: float) -> float:
-    """b·scale_b − a·scale_a with one rounding, however many digits the two products share."""
+def exact_gap(a: float, b: float, scale_a: float, scale_b: float, centre: float) -> float:
+    """b·scale_b − a·scale_a·(1 + centre): with centre = 0 one rounding, however many digits the products share."""
     product = a * scale_a
     rounded: float = fma(a, scale_a, -product)
     difference: float = fma(b, scale_b, -product) - rounded
-    return difference
+    return difference - centre * product
 
 
 @compiled(**TERM)
-def kl_term_any(a: float, b: float, scale_a: float, scale_b: float) -> float:
+def kl_term_any(a: float, b: float, scale_a: float, scale_b: float, centre: float) -> float:
     """The term of a·scale_a and b·scale_b for any a, b ≥ 0, subnormal ones too; ∞ for b = 0 < a."""
     if a == 0.0:
         return b * scale_b
@@ -90,25 +88,25 @@ def kl_term_any(a: float, b: float, scale_a: float, scale_b: float) -> float:
         return math.inf
     x, y = a * scale_a, b * scale_b
     if x >= LEAST and y >= LEAST:
-        return kl_term(x, y, exact_gap(a, b, scale_a, scale_b))
+        return kl_term(x, y, exact_gap(a, b, scale_a, scale_b, centre))
     if a < LIFTED and b < LIFTED:
-        return kl_term_any(a * LIFT, b * LIFT, scale_a, scale_b) / LIFT
+        return kl_term_any(a * LIFT, b * LIFT, scale_a, scale_b, centre) / LIFT
     return (y - x) - x * ((math.log(b) - math.log(a)) + (math.log(scale_b) - math.log(scale_a)))
 
 
 @compiled(**TERM)
-def js_terms_any(a: float, b: float, scale_a: float, scale_b: float) -> tuple[float, float]:
+def js_terms_any(a: float, b: float, scale_a: float, scale_b: float, centre: float) -> tuple[float, float]:
     """Both terms towards the middle of a·scale_a and b·scale_b, for any a, b ≥ 0."""
     if 0.0 < a < LIFTED and 0.0 < b < LIFTED:
-        left, right = js_terms_any(a * LIFT, b * LIFT, scale_a, scale_b)
+        left, right = js_terms_any(a * LIFT, b * LIFT, scale_a, scale_b, centre)
         return left / LIFT, right / LIFT
     x, y = a * scale_a, b * scale_b
     if x >= LEAST and y >= LEAST:
-        half = 0.5 * exact_gap(a, b, scale_a, scale_b)
+        half = 0.5 * exact_gap(a, b, scale_a, scale_b, centre)
         return kl_term(x, 0.5 * (x + y), half), kl_term(y, 0.5 * (x + y), -half)
     # One of them is 0, or so small beside the other that the middle is half of that.
     m = 0.5 * (x + y)
-    return kl_term_any(a, m, scale_a, 1.0), kl_term_any(b, m, scale_b, 1.0)
+    return kl_term_any(a, m, scale_a, 1.0, 0.0), kl_term_any(b, m, scale_b, 1.0, 0.0)
 
 
 # ---- one entry of each, branch-free; the last of each answer says that the scalar loop must do the block -----------
@@ -125,12 +123,12 @@ def kl_pair(a: float, b: float) -> tuple[float, float, bool]:
 
 
 @compiled(**INLINE)
-def kl_scaled_pair(a0: float, b0: float, scale_a: float, scale_b: float) -> tuple[float, float, bool]:
+def kl_scaled_pair(a0: float, b0: float, scale_a: float, scale_b: float, centre: float) -> tuple[float, float, bool]:
     """The same of a·scale_a and b·scale_b."""
     a, b = a0 * scale_a, b0 * scale_b
     fine = (a >= LEAST) & (b >= LEAST)
     empty, lost = (a0 == 0.0) & (b0 >= 0.0), (a0 > 0.0) & (b0 == 0.0)
-    d = exact_gap(a0, b0, scale_a, scale_b)
+    d = exact_gap(a0, b0, scale_a, scale_b, centre)
     term = kl_term(a if fine else 1.0, b if fine else 1.0, d if fine else 0.0)
     return (b if empty else (math.inf if lost else term)), d, not (fine | empty | lost)
 
@@ -156,10 +154,12 @@ def js_pair(a: float, b: float) -> tuple[float, float, float, bool]:
 
 
 @compiled(**INLINE)
-def js_scaled_pair(a0: float, b0: float, scale_a: float, scale_b: float) -> tuple[float, float, float, bool]:
+def js_scaled_pair(
+    a0: float, b0: float, scale_a: float, scale_b: float, centre: float
+) -> tuple[float, float, float, bool]:
     a, b = a0 * scale_a, b0 * scale_b
     fine = (a >= LEAST) & (b >= LEAST)
-    d = exact_gap(a0, b0, scale_a, scale_b)
+    d = exact_gap(a0, b0, scale_a, scale_b, centre)
     left, right = _js_terms(a, b, d, fine)
     return left, right, d, not (fine | ((a0 == 0.0) & (b0 >= 0.0)) | ((b0 == 0.0) & (a0 >= 0.0)))
 
