@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import exact
 import kullback as kb
 import strategies
+from kullback.measures import _product, pairwise
 
 PAIRS = ["kl_divergence", "js_divergence", "cross_entropy", "jeffreys_divergence", "total_variation",
          "hellinger_distance", "chi2_divergence", "js_distance"]  # fmt: skip
@@ -130,6 +131,59 @@ def test_pairwise_is_each_pair(name: str, form: Any, k: int) -> None:
     if form in (kb.Probs, kb.Counts):
         assert exact.error(got[0, 3] * np.log(2), true) <= 1e-14
         assert got[0, 0] == 0.0
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 200), st.sampled_from([1.0, 0.1, 1e-2, 1e-4, 1e-8]), st.booleans())
+def test_a_certain_product_keeps_its_promise(seed: int, k: int, apart: float, holes: bool) -> None:
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet(np.full(k, rng.choice([0.05, 1.0, 50.0])), size=7)
+    q = np.concatenate([p[:2] * (1 + apart * rng.uniform(-1, 1, (2, k))), rng.dirichlet(np.ones(k), size=3)])
+    if holes:
+        p[rng.random(p.shape) < 0.1] = 0.0
+        q[rng.random(q.shape) < 0.05] = 0.0
+        p[:, 0], q[:, 0] = 0.5, 0.4
+    value, certain = _product.kl_divergence(37.0 * p, q)
+    want = np.array([[kb.kl_divergence(kb.Counts(a), kb.Counts(b)) for b in q] for a in p])
+    assert np.array_equal(np.isinf(value) & certain, np.isinf(want) & certain)
+    finite = certain & np.isfinite(want)
+    np.testing.assert_allclose(value[finite], want[finite], rtol=1e-13)
+
+
+@pytest.mark.parametrize("form", [kb.Probs, kb.Counts])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_pairwise_by_a_product(form: Any, dtype: Any) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.integers(1, 1000, size=(120, 100))
+    x[5, 7], x[6, 3] = 0, 0
+    p = x.astype(dtype) if form is kb.Counts else (x / x.sum(axis=1, keepdims=True)).astype(dtype)
+    if form is kb.Probs and dtype is np.int64:
+        return  # integers are counts
+    calls = []
+    with pytest.MonkeyPatch.context() as patch:
+        inner = _product.kl_divergence
+        patch.setattr(pairwise._product, "kl_divergence", lambda *a: calls.append(a) or inner(*a))
+        got = kb.pairwise_kl_divergence(form(p), form(p), base="bits")
+    assert len(calls) == 1
+    assert got.dtype == (np.float32 if dtype is np.float32 else np.float64)
+    want = np.stack([kb.kl_divergence(form(row), form(p), base="bits") for row in p])
+    np.testing.assert_allclose(got, want, rtol=1e-13 if dtype is not np.float32 else 2e-7)
+    assert not got.diagonal().any()
+    assert np.isinf(got[0, 5])
+    assert np.isinf(got[5, 6])
+    assert np.isfinite(got[5, 0])
+
+
+def test_rows_too_close_for_a_product_are_summed() -> None:
+    rng = np.random.default_rng(2)
+    p = rng.dirichlet(np.ones(100), size=120)
+    q = p[:1] * (1 + 1e-7 * rng.standard_normal(p.shape))  # all near one row: no product is exact enough
+    q /= q.sum(axis=1, keepdims=True)
+    got = kb.pairwise_kl_divergence(q, q)
+    true = exact.kl_divergence(exact.of_masses(q[3]), exact.of_masses(q[70]))
+    assert exact.error(got[3, 70], true) <= 1e-14
+    mixed = kb.pairwise_kl_divergence(p, np.concatenate([q[:2], p[2:]]))
+    true = exact.kl_divergence(exact.of_masses(p[0]), exact.of_masses(q[1]))
+    assert exact.error(mixed[0, 1], true) <= 1e-14
 
 
 def test_pairwise_names_the_bad_row_and_shape() -> None:
