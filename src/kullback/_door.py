@@ -266,7 +266,7 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 def _kind(x: Array, xp: Namespace) -> str:
     """One of float, integer, other."""
-    if "float" in str(x.dtype):  # also the 16-bit kinds that the standard does not name
+    if _values.is_float(x):
         return "float"
     return "integer" if xp.isdtype(x.dtype, "integral") else "other"
 
