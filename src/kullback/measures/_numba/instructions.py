@@ -32,16 +32,16 @@ def fma(_typing: Any, _x: Any, _y: Any, _z: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba has no types
-def prefetch(_typing: Any, x: Any, _i: Any) -> Any:
-    """Ask for the memory of x[i], which may lie outside x: nothing is read, and nothing can fail."""
+def prefetch(_typing: Any, _address: Any) -> Any:
+    """Ask for the memory at an address, whosever it is: nothing is read, and nothing can fail."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        at, word = builder.gep(array.data, [args[1]]), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [at.type, word, word, word])
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         name = "llvm.prefetch.p0"
         call = builder.module.globals.get(name) or ir.Function(builder.module, kind, name=name)
-        builder.call(call, [at, word(0), word(3), word(1)])  # to read, into every cache, data
+        # to read, into every cache, data
+        builder.call(call, [builder.inttoptr(args[0], byte), word(0), word(3), word(1)])
         return context.get_dummy_value()
 
-    return types.void(x, types.intp), generate
+    return types.void(types.int64), generate

@@ -40,7 +40,7 @@ Array = Any
 SHORT = 2048  # numbers of several rows that are taken together: all buffers stay in the cache nearest to the core
 A, B, FIRST, SECOND, THIRD, SCALE_A, SCALE_B, GATHERED_A, GATHERED_B, LAST_A, LAST_B = range(11)
 WIDTH = SHORT + STEP  # of each buffer: the last terms are taken together with empty ones
-LINE = 8  # numbers that memory hands over at a time
+LINE = 64  # bytes that memory hands over at a time
 SMALL = 1e-6  # an excess of one total over the other up to which ψ and log1p are their first terms
 
 
@@ -221,43 +221,48 @@ def _difference(a: float, b: float) -> float:
 
 
 @compiled(**SUM)
+def _sum(x: Array, i: int, n: int) -> float:
+    part, total = x[i : i + n], 0.0
+    for k in range(n):
+        total += part[k]
+    return total
+
+
+@compiled(**SUM)
+def _sum_of_gaps(x: Array, i: int, y: Array, j: int, n: int) -> float:
+    a, b, total = x[i : i + n], y[j : j + n], 0.0
+    for k in range(n):
+        total += _difference(a[k], b[k])
+    return total
+
+
+@compiled(**TERM)
 def _sums(measure: int, x: Array, i: int, y: Array, j: int, work: Array, n: int, many: int, per_row: Array) -> None:
     """The six sums of each row, as `blocks.block` would give them.
 
     Meanwhile the memory would stand idle, and its own look-ahead would lose the trail: it is told what comes next.
     """
+    first, second = work[FIRST], work[SECOND]
+    next_x, next_y = np.int64(x.ctypes.data) + (i + many * n) * 8, np.int64(y.ctypes.data) + (j + many * n) * 8
     for r in range(many):
         at = r * n
-        for k in range((many + r) * n, (many + r) * n + n, LINE):
-            prefetch(x, i + k)
-            prefetch(y, j + k)
-        a, b = x[i + at : i + at + n], y[j + at : j + at + n]
-        first, second = work[FIRST, at : at + n], work[SECOND, at : at + n]
-        total, right, mass, other, gap = 0.0, 0.0, 0.0, 0.0, 0.0
-        if measure == JS:
-            for k in range(n):
-                total += first[k]
-                right += second[k]
-                mass += a[k]
-                gap += _difference(a[k], b[k])
-            sums = (total, right, mass, gap)
-        elif measure == KL:
-            for k in range(n):
-                total += first[k]
-                mass += a[k]
-                gap += _difference(a[k], b[k])
-            sums = (total, mass, gap, 0.0)
+        for k in range(at * 8, (at + n) * 8, LINE):
+            prefetch(next_x + k)
+            if measure != ENTROPY:
+                prefetch(next_y + k)
+        total, mass = _sum(first, at, n), _sum(x, i + at, n)
+        sums = per_row[r]
+        sums[:12] = 0.0
+        if total < math.inf:
+            sums[0] = total
         else:
-            for k in range(n):
-                total += first[k]
-                mass += a[k]
-                other += b[k]
-            sums = (total, mass, other, 0.0)
-        infinite = sums[0] == math.inf
-        per_row[r, :12] = 0.0
-        per_row[r, 0], per_row[r, 1], per_row[r, 2], per_row[r, 3] = sums
-        if infinite:
-            per_row[r, 0], per_row[r, 4] = 0.0, 1.0
+            sums[4] = 1.0
+        if measure == KL:
+            sums[1], sums[2] = mass, _sum_of_gaps(x, i + at, y, j + at, n)
+        elif measure == JS:
+            sums[1], sums[2], sums[3] = _sum(second, at, n), mass, _sum_of_gaps(x, i + at, y, j + at, n)
+        else:
+            sums[1], sums[2] = mass, mass if measure == ENTROPY else _sum(y, j + at, n)
 
 
 @compiled(**SUM)
