@@ -211,6 +211,11 @@ def gamma_rest(a: Array, c: Array, h: Array, *, xp: Namespace) -> Array:
     """
     if (plain := getattr(xp, "plain", None)) is not None:
         return plain.gamma_rest(a, c, h)
+    return 0.5 * psi_ratio(a, c, h, xp=xp) + gamma_series(a, c, h)
+
+
+def gamma_series(a: Array, c: Array, h: Array) -> Array:
+    """S(c) − S(a) − h·S′(a) for Stirling's series S: the last part of `gamma_rest`."""
     p, u = 1.0 / a, 1.0 / c
     total, polynomial, power = 0.0, 0.0, 1.0
     for n in range(1, 2 * len(_STIRLING)):
@@ -218,7 +223,7 @@ def gamma_rest(a: Array, c: Array, h: Array, *, xp: Namespace) -> Array:
         polynomial = polynomial * u + n * power
         if n % 2:
             total = total + _STIRLING[n // 2] * polynomial
-    return 0.5 * psi_ratio(a, c, h, xp=xp) + (h * p) * (h * u) * total
+    return (h * p) * (h * u) * total
 
 
 def normal_kl(mean_p: Array, std_p: Array, mean_q: Array, std_q: Array, *, xp: Namespace) -> Array:

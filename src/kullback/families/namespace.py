@@ -91,6 +91,7 @@ def _numpy() -> Namespace:
         double=lambda x: np.asarray(x, dtype=float),
         like=lambda x, dtype: np.asarray(x, dtype=dtype),
         sum=lambda x: np.sum(x, axis=-1),
+        max=lambda x: np.max(x, axis=-1),
         host=lambda f, *xs: f(*(np.asarray(x, dtype=float) for x in xs)),
         cholesky=np.linalg.cholesky,
         solve_lower=lambda L, B: np.linalg.solve(L, B),
@@ -183,6 +184,7 @@ def _torch() -> Namespace:
         double=double,
         like=lambda x, dtype: x.to(dtype),
         sum=lambda x: torch.sum(x, dim=-1),
+        max=lambda x: torch.amax(x, dim=-1),
         host=host,
         cholesky=torch.linalg.cholesky,
         solve_lower=lambda L, B: torch.linalg.solve_triangular(*_same_batch(torch, L, B), upper=False),
@@ -218,6 +220,7 @@ def _jax() -> Namespace:
         double=lambda x: jnp.asarray(x, dtype=jax.dtypes.canonicalize_dtype(float)),
         like=lambda x, dtype: x.astype(dtype),
         sum=lambda x: jnp.sum(x, axis=-1),
+        max=lambda x: jnp.max(x, axis=-1),
         host=lambda f, *xs: jnp.asarray(f(*(to_host(x) for x in xs))),
         cholesky=jnp.linalg.cholesky,
         solve_lower=lambda L, B: jax.scipy.linalg.solve_triangular(

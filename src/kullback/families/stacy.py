@@ -20,7 +20,7 @@ from kullback._special import (
     gamma_shifted,
     log_ratio,
     phi,
-    psi,
+    psi_ratio,
     relative_term,
 )
 from kullback.families.expectations import Absolute, Exp, Feature, Linear, Log, LogSquare, Power, power
@@ -132,8 +132,8 @@ class Stacy(Line):
             return None
         (k1, c1), (k2, c2) = self._shape(), q._shape()
         same_power = isinstance(c1, float) and isinstance(c2, float) and c1 == c2
-        epsilon = None if same_power else (c2 - c1) / c1
-        return stacy_kl(k1, k2, k2 - k1, epsilon, c2 * _log_scale_ratio(self, q, xp), xp=xp)
+        powers = None if same_power else (c1, c2)
+        return stacy_kl(k1, k2, k2 - k1, powers, c2 * _log_scale_ratio(self, q, xp), xp=xp)
 
     def _power_sign(self) -> float | None:
         """+1, −1, 0 for a batch with both, None under a trace: there, powers of two signs give NaN."""
@@ -148,33 +148,42 @@ class Stacy(Line):
         return float(signs.flat[0]) if signs.size and np.all(signs == signs.flat[0]) else 0.0
 
 
-def stacy_kl(k1: Array, k2: Array, h: Array, epsilon: Array | None, log_beta: Array, *, xp: Namespace) -> Array:
-    """KL between two generalised gammas: h = k₂ − k₁, ε = c₂/c₁ − 1 (None for 0), log β = c₂·log(a₁/a₂).
+def stacy_kl(
+    k1: Array, k2: Array, h: Array, powers: tuple[Array, Array] | None, log_beta: Array, *, xp: Namespace
+) -> Array:
+    """KL between two generalised gammas: h = k₂ − k₁, powers as c₁ and c₂ (None: equal), log β = c₂·log(a₁/a₂).
 
-    With M = log β + ε·ψ₀(k₁) and ℓ = ε/k₁ + B_Γ(k₁+1, k₁+1+ε):
-    KL = B_Γ(k₁,k₂) + k₁φ(M) − hM + k₁[e^Mφ(ℓ) + ℓ·expm1(M)] + k₁B_Γ(k₁+1, k₁+1+ε) + ψ(ε).
+    With ε = c₂/c₁ − 1, b = B_Γ(k₁+1, k₁+1+ε) and S = log E(x/a₂)^{c₂} − log k₁ = log β + ε·ψ₀(k₁+1) + b:
+    KL = B_Γ(k₁,k₂) + k₁φ(S) − hS + (h/k₁)·ε + k₂·b + ψ(ε).
     Bauckhage's eq. (28), arXiv:1401.6853, with all first-order terms taken out by hand; ψ(s) = s − log1p(s),
-    φ(u) = expm1(u) − u. For large k₁, Stirling's part of B_Γ joins the next two terms as k₂φ(M − log(k₂/k₁)).
+    φ(u) = expm1(u) − u. For large k₁, Stirling's part of B_Γ joins the next two terms as k₂φ(S − log(k₂/k₁)).
     """
     one_shape = isinstance(h, float) and h == 0.0
     k1, k2, h, log_beta = xp.double(k1), xp.double(k2), xp.double(h), xp.double(log_beta)
-    epsilon = None if epsilon is None else xp.double(epsilon)
-    M = log_beta if epsilon is None else log_beta + epsilon * xp.digamma(k1)
+    if powers is None:
+        return _shape_and_scale(k1, k2, h, log_beta, one_shape=one_shape, xp=xp)
+    c1, c2 = (xp.double(c) for c in powers)
+    epsilon = (c2 - c1) / c1
+    # log β may be infinite
+    zero = 0.0 * (h + epsilon + k1)
+    k1, k2, h, epsilon, c1, c2 = (x + zero for x in (k1, k2, h, epsilon, c1, c2))
+    b = gamma_bregman(k1 + 1.0, k1 + (1.0 + epsilon), epsilon, xp=xp)
+    S = log_beta + epsilon * xp.digamma(k1 + 1.0) + b
+    value = _shape_and_scale(k1, k2, h, S, one_shape=one_shape, xp=xp) + k2 * b + psi_ratio(c1, c2, xp=xp)
+    return value if one_shape else value + h / k1 * epsilon
+
+
+def _shape_and_scale(k1: Array, k2: Array, h: Array, S: Array, *, one_shape: bool, xp: Namespace) -> Array:
+    """B_Γ(k₁,k₂) + k₁φ(S) − hS."""
     if one_shape:
-        value = k1 * phi(M, xp=xp)
-    elif (fused := getattr(getattr(xp, "plain", None), "shape_and_scale", None)) is not None:
-        value = fused(k1, k2, h, M)
-    else:
-        M, h, k1, k2 = (x + 0.0 * (M + h) for x in (M, h, k1, k2))
-        up, above1, above2 = gamma_shifted(k1, k2, h, xp=xp)
-        joined = above2 * phi(M - log_ratio(above2, above1, xp=xp), xp=xp)
-        apart = gamma_leading(above1, above2, h, xp=xp) + (k1 * phi(M, xp=xp) - h * M)
-        value = up + gamma_rest(above1, above2, h, xp=xp) + xp.where(above1 == k1, joined, apart)
-    if epsilon is None:
-        return value
-    b = gamma_bregman(k1 + 1.0 + 0.0 * epsilon, k1 + (1.0 + epsilon), epsilon + 0.0 * k1, xp=xp)
-    ell = epsilon / k1 + b
-    return value + k1 * (xp.exp(M) * phi(ell, xp=xp) + ell * xp.expm1(M) + b) + psi(epsilon, xp=xp)
+        return k1 * phi(S, xp=xp)
+    if (fused := getattr(getattr(xp, "plain", None), "shape_and_scale", None)) is not None:
+        return fused(k1, k2, h, S)
+    S, h, k1, k2 = (x + 0.0 * (S + h) for x in (S, h, k1, k2))
+    up, above1, above2 = gamma_shifted(k1, k2, h, xp=xp)
+    joined = above2 * phi(S - log_ratio(above2, above1, xp=xp), xp=xp)
+    apart = gamma_leading(above1, above2, h, xp=xp) + (k1 * phi(S, xp=xp) - h * S)
+    return up + gamma_rest(above1, above2, h, xp=xp) + xp.where(above1 == k1, joined, apart)
 
 
 def stirling_error(x: Array, *, xp: Namespace) -> Array:

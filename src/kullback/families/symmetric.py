@@ -169,8 +169,7 @@ class Gumbel(Line):
         # e^{−x} is Weibull with scale e^{−loc} and power 1/scale
         if not isinstance(q, Gumbel):
             return None
-        epsilon = (self.scale - q.scale) / q.scale
-        return stacy_kl(1.0, 1.0, 0.0, epsilon, (q.loc - self.loc) / q.scale, xp=xp)
+        return stacy_kl(1.0, 1.0, 0.0, (q.scale, self.scale), (q.loc - self.loc) / q.scale, xp=xp)
 
 
 @family
@@ -336,7 +335,7 @@ class GeneralizedNormal(Line):
         k1, k2 = 1.0 / self.power, 1.0 / q.power
         h = (self.power - q.power) * k1 * k2
         log_beta = q.power * log_ratio(self.scale, q.scale, xp=xp)
-        return stacy_kl(k1, k2, h, (q.power - self.power) / self.power, log_beta, xp=xp)
+        return stacy_kl(k1, k2, h, (self.power, q.power), log_beta, xp=xp)
 
 
 def cauchy_kl(shift: Array, s: Array, t: Array, *, xp: Namespace) -> Array:
