@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -177,6 +177,7 @@ class Mixture(Line):
 
     weights: Array = parameter(Constraint("finite numbers ≥ 0", lambda x: (x >= 0) & (x < math.inf), 1))
     components: Any = dataclasses.field()
+    _mixes: ClassVar[bool] = True
 
     def _check_together(self) -> None:
         object.__setattr__(self, "components", _families_of(self.components, "Mixture.components"))

@@ -76,7 +76,7 @@ def _outweighed(xs: list[Array], i: int, xp: Namespace) -> Array:
 def _difference(b: Array, h: Array, s: Array, s_h: Array, xp: Namespace) -> Array:
     """B_Γ(b, b+h) − B_Γ(b+s, b+h+s+s_h), s small beside b.
 
-    Term by term of `gamma_bregman`, with x = h/b, y = (h+s_h)/(b+s), δ = x − y, z = δ/(1+y) and χ(x) = (1+x)log1p(x) − x:
+    Term by term of `gamma_bregman`: x = h/b, y = (h+s_h)/(b+s), δ = x − y, z = δ/(1+y), χ(x) = (1+x)log1p(x) − x and
     ψ(x) − ψ(y) = ψ(z) + δy/(1+y) and bχ(x) − (b+s)χ(y) = bδ·log1p(y) + b(1+y)χ(z) − sχ(y).
     """
     # moved up further than Stirling's series needs: what it leaves is subtracted as it is

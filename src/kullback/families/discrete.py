@@ -14,7 +14,7 @@ from kullback._special import GAMMA_SHIFT, gamma_bregman, log_ratio, psi, psi_ra
 from kullback.errors import InvalidDistribution
 from kullback.families.base import family, greater_than, non_negative, open_probability, positive, probability, whole
 from kullback.families.bregman import bregman
-from kullback.families.expectations import Exp, Feature, Linear, Log, LogGamma, Square
+from kullback.families.expectations import Exp, Feature, Linear, Log, LogGamma, LogMean, Square
 from kullback.families.line import Line, Terms
 from kullback.families.normal import HALF_LOG_2PI
 from kullback.families.stacy import stirling_error
@@ -151,8 +151,8 @@ class Binomial(Whole):
                 return n * p
             case Square():
                 return n * p * (1.0 - p) + (n * p) ** 2
-            case Exp(t):
-                return xp.exp(n * xp.log1p(p * xp.expm1(t)))
+            case LogMean(Exp(t)):
+                return n * xp.log1p(p * xp.expm1(t))
         return None
 
     def _standard_entropy(self, xp: Namespace) -> Array | None:
@@ -167,7 +167,10 @@ class Binomial(Whole):
     def _stable(self, q: Any, xp: Namespace) -> Array | None:
         if not isinstance(q, Binomial) or not equal(self.total_count, q.total_count):
             return None
-        return self.total_count * bernoulli_kl(self.probs, q.probs, xp=xp)
+        n = self.total_count
+        one = bernoulli_kl(self.probs, q.probs, xp=xp)
+        # no trial tells nothing, also where one would tell all
+        return xp.where(n + 0.0 * self.probs == 0, 0.0 * self.probs, n * one)
 
 
 @family
@@ -299,8 +302,8 @@ class Poisson(Whole):
                 return self.rate
             case Square():
                 return self.rate * (1.0 + self.rate)
-            case Exp(t):
-                return xp.exp(self.rate * xp.expm1(t))
+            case LogMean(Exp(t)):
+                return self.rate * xp.expm1(t)
         return None
 
     def _standard_entropy(self, xp: Namespace) -> Array | None:

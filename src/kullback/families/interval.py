@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import log_ratio
+from kullback._special import GAMMA_SHIFT, gamma_bregman, log_ratio, relative_term
 from kullback.errors import InvalidDistribution
 from kullback.families.base import extended, family, positive, real
 from kullback.families.dirichlet_form import dirichlet_kl
@@ -25,6 +25,7 @@ from kullback.families.expectations import (
     Log1pPower,
     Log1pSquare,
     LogitSquare,
+    LogMean,
     LogSquare,
     Power,
     Square,
@@ -32,6 +33,7 @@ from kullback.families.expectations import (
 from kullback.families.gamma import Exponential
 from kullback.families.line import Line, Terms, log_term
 from kullback.families.normal import HALF_LOG_2PI, Normal, made
+from kullback.families.stacy import stirling_error
 from kullback.families.symmetric import equal
 
 Array = Any
@@ -99,8 +101,22 @@ class Beta(Line):
 
     def _terms(self, xp: Namespace) -> Terms:
         a, b = self.concentration1, self.concentration0
-        constant = xp.gammaln(a + b) - xp.gammaln(a) - xp.gammaln(b)
-        return constant, [*log_term(a - 1.0), (b - 1.0, Log1m())]
+        return -log_beta(a, b, xp=xp), [*log_term(a - 1.0), (b - 1.0, Log1m())]
+
+    def _log_density(self, y: Array, xp: Namespace, co: Array | None = None) -> Array:
+        # Stirling for all three lnΓ leaves a·log(a/(ny)) + b·log(b/(n(1−y))), two deviances ≥ 0, n = a + b:
+        # the peak of large parameters keeps its digits
+        co = 1.0 - y if co is None else co
+        a, b = (x + 0.0 * y for x in (self.concentration1, self.concentration0))
+        peaked = (a > GAMMA_SHIFT) & (b > GAMMA_SHIFT) & (y > 0) & (co > 0)
+        half = 0.5 + 0.0 * y
+        u, v = xp.where(peaked, y, half), xp.where(peaked, co, half)
+        c, d = (xp.where(peaked, x, 2.0 * GAMMA_SHIFT + 0.0 * x) for x in (a, b))
+        n = c + d
+        deviance = relative_term(c, n * u, xp=xp) + relative_term(d, n * v, xp=xp)
+        series = stirling_error(n, xp=xp) - stirling_error(c, xp=xp) - stirling_error(d, xp=xp)
+        near = series - deviance + 0.5 * (xp.log(c) + xp.log(d) - xp.log(n)) - xp.log(u) - xp.log(v) - HALF_LOG_2PI
+        return xp.where(peaked, near, Line._log_density(self, y, xp, co))
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         a, b = self.concentration1, self.concentration0
@@ -110,12 +126,15 @@ class Beta(Line):
                 return a / total
             case Square():
                 return a / total * (a + 1.0) / (total + 1.0)
-            case Power(r):
+            case LogMean(Power(r)):
+                # lnΓ(a+r) − lnΓ(a) − lnΓ(a+b+r) + lnΓ(a+b), each pair as r·ψ₀ and a tangent difference
                 r = xp.double(r)
                 exists = a + r > 0
                 t = xp.where(exists, r, 0.0 * (a + r))
-                logs = xp.gammaln(a + t) - xp.gammaln(a) - xp.gammaln(total + t) + xp.gammaln(total)
-                return xp.where(exists, xp.exp(logs), math.inf + 0.0 * logs)
+                low, high = a + 0.0 * (t + b), total + 0.0 * t
+                pairs = gamma_bregman(low, low + t, t, xp=xp) - gamma_bregman(high, high + t, t, xp=xp)
+                logs = t * (xp.digamma(low) - xp.digamma(high)) + pairs
+                return xp.where(exists, logs, math.inf + 0.0 * logs)
             case Log():
                 return xp.digamma(a) - xp.digamma(total)
             case Log1m():
@@ -132,9 +151,7 @@ class Beta(Line):
                 below, partial = xp.betainc(a, b, m + 0.0 * mean), mean * xp.betainc(a + 1.0, b, m + 0.0 * mean)
                 return xp.where(inside, mean - m + 2.0 * (m * below - partial), xp.abs(mean - c))
             case Exp(t):
-                from scipy.special import hyp1f1
-
-                return xp.host(hyp1f1, a, total, t)
+                return xp.host(_laplace_transform, a, total, t)
         return None
 
     def _standard_entropy(self, xp: Namespace) -> Array:
@@ -176,12 +193,8 @@ class Kumaraswamy(Line):
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         a, b = self.concentration1, self.concentration0
         match f:
-            case Linear():
-                return _kumaraswamy_moment(a, b, 1.0, xp)
-            case Square():
-                return _kumaraswamy_moment(a, b, 2.0, xp)
-            case Power(r):
-                return _kumaraswamy_moment(a, b, r, xp)
+            case LogMean(Power(r)):
+                return _kumaraswamy_log_moment(a, b, r, xp)
             case Log():
                 return -(np.euler_gamma + xp.digamma(b + 1.0)) / a
             case LogSquare():
@@ -269,8 +282,8 @@ class TruncatedNormal(Line):
                 return at_a - at_b
             case Square():
                 return 1.0 + _edge_term(a, at_a, xp) - _edge_term(b, at_b, xp)
-            case Exp(t):
-                return xp.exp(0.5 * t * t + log_normal_mass(a - t, b - t, xp) - log_mass)
+            case LogMean(Exp(t)):
+                return 0.5 * t * t + log_normal_mass(a - t, b - t, xp) - log_mass
             case Absolute(c):
                 inside = (c > a) & (c < b)
                 m = xp.double(c)
@@ -284,6 +297,13 @@ class TruncatedNormal(Line):
         from scipy.stats import truncnorm
 
         return truncnorm.ppf(rng.random(size), self.lower, self.upper)
+
+
+def log_beta(a: Array, b: Array, *, xp: Namespace) -> Array:
+    """lnΓ(a) + lnΓ(b) − lnΓ(a+b) = lnΓ(s) − sψ₀(l) − B_Γ(l, l+s), s the smaller and l the larger of the two."""
+    zero = 0.0 * (a + b)
+    s, l = xp.minimum(a + zero, b + zero), xp.maximum(a + zero, b + zero)
+    return xp.gammaln(s) - s * xp.digamma(l) - gamma_bregman(l, l + s, s, xp=xp)
 
 
 def refuse_unless(good: Any, name: str, first: str, x: Any, second: str, y: Any) -> None:
@@ -319,12 +339,21 @@ def _edge_term(edge: Array, density: Array, xp: Namespace) -> Array:
     return xp.where(finite, xp.where(finite, edge, xp.zeros_like(edge)) * density, xp.zeros_like(density))
 
 
-def _kumaraswamy_moment(a: Array, b: Array, r: Array, xp: Namespace) -> Array:
-    """E xʳ = b·B(1 + r/a, b), r > −a."""
+def _laplace_transform(a: Any, total: Any, t: Any) -> Any:
+    """₁F₁(a; a+b; t), which SciPy has right up to |t| = 500; beyond that no number."""
+    from scipy.special import hyp1f1
+
+    return np.where(np.abs(t) <= 500.0, hyp1f1(a, total, t), math.nan)
+
+
+def _kumaraswamy_log_moment(a: Array, b: Array, r: Array, xp: Namespace) -> Array:
+    """Log of E xʳ = b·B(1 + r/a, b), r > −a."""
     t = 1.0 + xp.double(r) / a
     exists = t > 0
     t = xp.where(exists, t, xp.ones_like(t + b))
-    value = xp.exp(xp.log(b) + xp.gammaln(t) + xp.gammaln(b) - xp.gammaln(t + b))
+    # lnΓ(b + t) − lnΓ(b) = tψ₀(b) + B_Γ(b, b + t)
+    whole = b + 0.0 * t
+    value = xp.log(b) + xp.gammaln(t) - t * xp.digamma(whole) - gamma_bregman(whole, whole + t, t + 0.0 * whole, xp=xp)
     return xp.where(exists, value, math.inf + 0.0 * value)
 
 

@@ -24,6 +24,8 @@ class Line(Family):
     discrete: ClassVar[bool] = False
     # whether y > 0, so that powers of y have a meaning
     _positive: ClassVar[bool] = False
+    # whether the parts are components, one of which is drawn
+    _mixes: ClassVar[bool] = False
 
     @abstractmethod
     def _terms(self, xp: Namespace) -> Terms | None:
@@ -182,14 +184,23 @@ def mean_of_terms(
     p: Line, terms: Terms, m: Array | None, rho: Array | None, *, xp: Namespace, sign: float = 1.0
 ) -> Array | None:
     """sign·(c + Σ w E f(m + ρy)) for y standard under p; None where p does not know one of the features."""
+    sized = sized_mean(p, terms, m, rho, xp=xp)
+    return None if sized is None else sign * sized[0]
+
+
+def sized_mean(
+    p: Line, terms: Terms, m: Array | None, rho: Array | None, *, xp: Namespace
+) -> tuple[Array, Array] | None:
+    """(c + Σ w E f(m + ρy), the largest size among its terms), or None."""
     constant, parts = terms
-    total = constant
+    total, size = constant, xp.abs(xp.double(constant))
     for weight, f in parts:
         value = expectation(p, f, m, rho, xp=xp)
         if value is None:
             return None
-        total = plus(total, times(weight, value, xp=xp), xp=xp)
-    return sign * total
+        term = times(weight, value, xp=xp)
+        total, size = plus(total, term, xp=xp), xp.maximum(size, xp.abs(term))
+    return total, size
 
 
 def log_term(weight: Array) -> list[tuple[Array, Feature]]:

@@ -47,14 +47,17 @@ def kl(p: Any, q: Any) -> Answer:
         near = np.where(mass == 0, 0.0, mass * phi(np.where(big, 0.0, u), xp=np))
         return np.where(big, far, near)
 
-    _check_mass(p, q, pair, pieces)
+    excess = _check_mass(p, q, pair, pieces)
     value, error, _ = integrate(signed, pieces)
     if value == math.inf:
         return Answer(math.inf, QUADRATURE)
+    # what p misses of 1 is rounding of its normaliser, and q's may be as much: it moves log(p/q) as a whole
+    error += 2.0 * excess * (1.0 + abs(value))
     if error <= RTOL * abs(value):
         return Answer(value, QUADRATURE, error)
     if pair.same_support:
         value, error, _ = integrate(positive, pieces)
+        error += 2.0 * excess * abs(value) + excess * excess
         if error <= RTOL * abs(value) or value + error < 1e-28:
             return Answer(max(value, 0.0), QUADRATURE, error)
     from kullback.families.dispatch import no_closed_form
@@ -188,12 +191,14 @@ def _pair(p: Any, q: Any) -> tuple[Any, _Pair]:
     return xp, _Pair(p._lifted(xp), q._lifted(xp), xp)
 
 
-def _check_mass(p: Any, q: Any, pair: _Pair, pieces: _Pieces) -> None:
+def _check_mass(p: Any, q: Any, pair: _Pair, pieces: _Pieces) -> float:
+    """How far the mass of p is from 1; refused where that is more than rounding."""
     mass, error, _ = integrate(lambda y, co, log_width: np.exp(pair.log_p(y, co) + log_width), pieces)
     if not abs(mass - 1.0) <= 1e-9 + error:
         from kullback.families.dispatch import no_closed_form
 
         raise no_closed_form(p, q, f"quadrature sees {mass:.10g} of the mass of p = {p!r}, expected 1")
+    return abs(mass - 1.0)
 
 
 # ---- pieces: each is an interval of distances from one end -----------------------------------------------------------
@@ -229,31 +234,56 @@ def _pieces(pair: _Pair, cuts: tuple[float, ...] = (), beta: float = 0.0) -> _Pi
 
 
 def _break(pair: _Pair, cuts: tuple[float, ...], beta: float) -> _Pieces:
-    rng = np.random.default_rng(0)
-    draws = np.asarray(pair.p._draw(rng, (512,)), dtype=float)
-    other = np.asarray(pair.q._draw(rng, (512,)), dtype=float)
-    other = (other - (0.0 if pair.m is None else pair.m)) / (1.0 if pair.rho is None else pair.rho)
     low, high = pair.low, pair.high
-    ranks = [0, 1, 2, 4, 8, 16, 32, 64, 128, 192, 256, 320, 384, 448, 480, 496, 504, 508, 510, 511]
-    inner = np.unique(np.concatenate([np.sort(draws)[ranks], np.sort(other)[ranks], np.array(cuts)]))
+    own = np.sort(_draws(pair.p, np.random.default_rng(0)))
+    other = np.sort(_draws(pair.q, np.random.default_rng(0)))
+    shift, ratio = 0.0 if pair.m is None else pair.m, 1.0 if pair.rho is None else pair.rho
+    # where a density has a corner, it is at the origin of its own variable
+    corners = np.array([0.0, -shift / ratio, *cuts])
+    inner = np.unique(np.concatenate([_ranked(own), (_ranked(other) - shift) / ratio, corners]))
     inner = inner[np.isfinite(inner) & (inner > low) & (inner < high)]
     if not len(inner):
         inner = np.array([0.5 * (low + high) if math.isfinite(low + high) else 1.0])
-    own = np.sort(draws)
-    spread = max(float(own[400] - own[100]), abs(float(own[256])) * 1e-12, 5e-324)
-    edges: list[tuple[float, Vector, float]] = []  # origin, increasing distances, sign
-    middle = float(np.clip(own[256], inner[0], inner[-1]))
-    below, above = inner[inner < middle], inner[inner > middle]
-    edges.append(_half(low, middle, below, spread, -1.0))
-    edges.append(_half(high, middle, above, spread, 1.0))
+    n = len(own)
+    median = float(own[n // 2])
+    spread = max(float(own[int(0.8 * n)] - own[int(0.2 * n)]), abs(median) * 1e-12, 5e-324)
+    middle = float(np.clip(median, inner[0], inner[-1]))
+    # outwards from p's middle, so that no piece next to p is much wider than p
+    steps = spread * 4.0 ** np.arange(-2, 505)
+    steps = steps[steps < 1e300]
+    points = np.concatenate([inner, [middle], middle - steps, middle + steps])
+    # each end is measured from itself, up to where the other one is nearer
+    border = 0.5 * (low + high) if math.isfinite(low) and math.isfinite(high) else middle
+    below = _half(low, border, middle, points[points < border], -1.0)
+    above = _half(high, border, middle, points[points > border], 1.0)
     a, b, origin, sign, unit = [], [], [], [], []
-    for o, t, s in edges:
+    for o, t, s in (below, above):
         a.append(t[:-1])
         b.append(t[1:])
         origin.append(np.full(len(t) - 1, o))
         sign.append(np.full(len(t) - 1, s))
         unit.append(np.full(len(t) - 1, pair.unit and o == 1.0))
     return _with_mass(pair, _Pieces(*(np.concatenate(x) for x in (a, b, origin, sign, unit))), beta)
+
+
+def _draws(p: Any, rng: np.random.Generator) -> Vector:
+    """Draws of p's standard variable; of a mixture's components, each as many, however small its weight."""
+    parts = p._parts()
+    if p._mixes and parts:
+        return np.concatenate([_moved(part, _draws(part, rng)) for part in parts])
+    return np.asarray(p._draw(rng, (512,)), dtype=float).ravel()
+
+
+def _moved(p: Any, y: Vector) -> Vector:
+    loc, scale = p._loc_scale()
+    return np.asarray((0.0 if loc is None else loc) + (1.0 if scale is None else scale) * y, dtype=float)
+
+
+def _ranked(x: Vector) -> Vector:
+    """A few of the sorted draws: the extremes, and every so many in between."""
+    ranks = [0, 1, 2, 4, 8, 16, 32, 64, 128, 192, 256, 320, 384, 448, 480, 496, 504, 508, 510, 511]
+    # as dense for a mixture of many as for one law
+    return np.unique(np.concatenate([x[ranks], x[[len(x) - 1 - r for r in ranks]], x[:: max(len(x) // 64, 32)]]))
 
 
 def _with_mass(pair: _Pair, pieces: _Pieces, beta: float) -> _Pieces:
@@ -267,17 +297,15 @@ def _with_mass(pair: _Pair, pieces: _Pieces, beta: float) -> _Pieces:
     return pieces.only(~(np.fmax(ours, theirs) + width < -750.0).all(axis=1))
 
 
-def _half(end: float, middle: float, points: Vector, spread: float, side: float) -> tuple[float, Vector, float]:
-    """Break points between the middle and one end, as distances from the end if it is finite, else from the middle."""
+def _half(end: float, border: float, middle: float, points: Vector, side: float) -> tuple[float, Vector, float]:
+    """Break points between the border and one end, as distances from the end if it is finite, else from the middle."""
     if math.isfinite(end):
-        reach = abs(end - middle)
+        reach = abs(end - border)
         floor = 1e-300 if end in (0.0, 1.0) else max(abs(end) * 1e-15, 1e-300)
         steps = reach * 0.25 ** np.arange(0, 600)
-        steps = steps[steps > floor]
-        t = np.unique(np.concatenate([[0.0], steps, np.abs(end - points), [reach]]))
+        t = np.unique(np.concatenate([[0.0, reach], steps[steps > floor], np.abs(end - points)]))
         return end, t[t <= reach], -side
-    far = spread * 4.0 ** np.arange(-2, 505)
-    t = np.unique(np.concatenate([[0.0], np.abs(points - middle), far[far < 1e300]]))
+    t = np.unique(np.concatenate([[0.0], np.abs(points - middle)]))
     return middle, t, side
 
 

@@ -23,7 +23,18 @@ from kullback._special import (
     psi_ratio,
     relative_term,
 )
-from kullback.families.expectations import Absolute, Exp, Feature, Linear, Log, LogSquare, Power, power
+from kullback.families.expectations import (
+    Absolute,
+    Exp,
+    Feature,
+    Linear,
+    Log,
+    LogMean,
+    LogSquare,
+    Power,
+    Square,
+    power,
+)
 from kullback.families.line import Line, Terms, log_term
 from kullback.families.namespace import is_concrete, to_host
 
@@ -77,17 +88,24 @@ class Stacy(Line):
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         k, c = self._shape()
         match f:
-            case Power(r):
-                return _moment(k, c, r, xp)
+            case LogMean(Power(r)):
+                return _log_moment(k, c, r, xp)
             case Linear():
                 return _moment(k, c, 1.0, xp)
+            case Square():
+                return _moment(k, c, 2.0, xp)
             case Log():
                 return xp.digamma(xp.double(k)) / c
             case LogSquare():
                 k = xp.double(k)
                 return (xp.polygamma(1, k) + xp.digamma(k) ** 2) / (c * c)
-            case Exp(t):
-                return _laplace_transform(k, c, xp.double(t), xp)
+            case Exp(t) if isinstance(c, float) and c == 2.0:
+                return _laplace_transform(k, xp.double(t), xp)
+            case LogMean(Exp(t)) if isinstance(c, float) and c == 1.0:
+                t = xp.double(t)
+                exists = t < 1
+                value = -k * xp.log1p(-xp.where(exists, t, xp.zeros_like(t)))
+                return xp.where(exists, value, math.inf + 0.0 * value)
             case Absolute(center):
                 return _mean_deviation(k, c, xp.double(center), xp)
         return None
@@ -117,7 +135,6 @@ class Stacy(Line):
         middle = k + step
         spread = gamma_bregman(middle, middle + step, xp=xp) + gamma_bregman(middle, k, xp=xp)
         mean = _moment(k, c, 1.0, xp)
-        assert mean is not None
         return xp.where(exists, xp.where(exists, mean, xp.ones_like(mean)) ** 2 * xp.expm1(spread), math.inf + 0.0 * k)
 
     def _draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> Any:
@@ -212,36 +229,34 @@ def _log_scale_ratio(p: Stacy, q: Stacy, xp: Namespace) -> Array:
     return total
 
 
-def _moment(k: Array, c: Array, r: Array, xp: Namespace) -> Array | None:
-    """E yʳ = Γ(k + r/c)/Γ(k) = exp((r/c)ψ₀(k) + B_Γ(k, k + r/c)), ∞ where k + r/c ≤ 0."""
+def _moment(k: Array, c: Array, r: float, xp: Namespace) -> Array:
+    """E yʳ, by hand where it is a rising product."""
     k = xp.double(k)
-    if isinstance(c, float) and isinstance(r, (int, float)) and r / c in (0.0, 1.0, 2.0):
-        return (xp.ones_like(k), k, k * (k + 1.0))[int(r / c)]
-    t = xp.double(r / c)
+    if isinstance(c, float) and r / c in (1.0, 2.0):
+        return (k, k * (k + 1.0))[int(r / c) - 1]
+    return xp.exp(_log_moment(k, c, r, xp))
+
+
+def _log_moment(k: Array, c: Array, r: Array, xp: Namespace) -> Array:
+    """Log of E yʳ = Γ(k + r/c)/Γ(k): (r/c)ψ₀(k) + B_Γ(k, k + r/c), ∞ where k + r/c ≤ 0."""
+    k, t = xp.double(k), xp.double(r / c)
     exists = k + t > 0
     t = xp.where(exists, t, xp.zeros_like(t + k))
-    value = xp.exp(t * xp.digamma(k) + gamma_bregman(k + 0.0 * t, k + t, xp=xp))
+    value = t * xp.digamma(k) + gamma_bregman(k + 0.0 * t, k + t, xp=xp)
     return xp.where(exists, value, math.inf + 0.0 * value)
 
 
-def _laplace_transform(k: Array, c: Array, t: Array, xp: Namespace) -> Array | None:
-    """E e^{ty}: for Gamma (c = 1), |Normal| and Rayleigh (c = 2); elsewhere no closed form."""
-    if not isinstance(c, float):
+def _laplace_transform(k: Array, t: Array, xp: Namespace) -> Array | None:
+    """E e^{ty} for |Normal| and Rayleigh; elsewhere no closed form."""
+    if not isinstance(k, float) or k not in (0.5, 1.0):
         return None
-    if c == 1.0:
-        exists = t < 1
-        value = xp.exp(-k * xp.log1p(-xp.where(exists, t, xp.zeros_like(t))))
-        return xp.where(exists, value, math.inf + 0.0 * value)
-    if c == 2.0 and isinstance(k, float) and k in (0.5, 1.0):
-        scaled = xp.erfcx(-0.5 * t)
-        return scaled if k == 0.5 else 1.0 + 0.5 * math.sqrt(math.pi) * t * scaled
-    return None
+    scaled = xp.erfcx(-0.5 * t)
+    return scaled if k == 0.5 else 1.0 + 0.5 * math.sqrt(math.pi) * t * scaled
 
 
 def _mean_deviation(k: Array, c: Array, center: Array, xp: Namespace) -> Array | None:
     """E|y − m| = E y − m + 2[m·P(y < m) − E(y; y < m)], by the incomplete gamma function."""
     mean = _moment(k, c, 1.0, xp)
-    assert mean is not None
     inside = center > 0
     m = xp.where(inside, center, xp.ones_like(center))
     if isinstance(c, float) and isinstance(k, float) and c == 1.0 and k == 1.0:

@@ -14,6 +14,7 @@ from kullback.families.covariance import check_spd, log_det
 from kullback.families.multivariate_normal import MultivariateNormal, mahalanobis
 from kullback.families.namespace import to_host
 from kullback.families.normal import HALF_LOG_2PI
+from kullback.families.symmetric import step
 
 Array = Any
 Namespace = Any
@@ -41,7 +42,7 @@ class MultivariateStudentT(Family):
 
     def _log_constant(self, xp: Namespace) -> Array:
         d, nu = self.shape.shape[-1], self.df
-        gammas = xp.gammaln(0.5 * (nu + d)) - xp.gammaln(0.5 * nu)
+        gammas = step(0.5 * nu, 0.5 * d, xp=xp)
         return gammas - 0.5 * d * xp.log(nu * math.pi) - 0.5 * log_det(xp.cholesky(self.shape), xp=xp)
 
     def _entropy(self, xp: Namespace) -> Array:

@@ -7,9 +7,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import log_ratio, psi_ratio
+from kullback._special import gamma_bregman, log_ratio, psi_ratio
 from kullback.families.base import family, positive, real
-from kullback.families.expectations import Absolute, Feature, Linear, Log, Log1pPower, LogSquare, Power, Square
+from kullback.families.expectations import (
+    Absolute,
+    Feature,
+    Linear,
+    Log,
+    Log1pPower,
+    LogMean,
+    LogSquare,
+    Power,
+    Square,
+)
 from kullback.families.exponential_integral import scaled_exp1
 from kullback.families.gamma import Exponential
 from kullback.families.line import Line, Terms, log_term
@@ -96,11 +106,11 @@ class Lomax(Line):
         a = self.concentration
         match f:
             case Linear():
-                return _lomax_moment(a, 1.0, xp)
+                return _exists(a > 1, a - 1.0, lambda b: 1.0 / b, xp)
             case Square():
-                return _lomax_moment(a, 2.0, xp)
-            case Power(r):
-                return _lomax_moment(a, r, xp)
+                return _exists(a > 2, a - 2.0, lambda b: 2.0 / (b * (b + 1.0)), xp)
+            case LogMean(Power(r)):
+                return _lomax_log_moment(a, r, xp)
             case Log():
                 return -np.euler_gamma - xp.digamma(a)
             case LogSquare():
@@ -229,12 +239,19 @@ def _pareto_moment(a: Array, r: Array, xp: Namespace) -> Array:
     return xp.where(exists, a / xp.where(exists, a - r, xp.ones_like(a - r)), math.inf + 0.0 * (a + r))
 
 
-def _lomax_moment(a: Array, r: Array, xp: Namespace) -> Array:
-    """E yʳ = Γ(1+r)Γ(a−r)/Γ(a), −1 < r < a."""
+def _exists(where: Any, x: Array, f: Any, xp: Namespace) -> Array:
+    """f(x), ∞ elsewhere."""
+    value = f(xp.where(where, x, xp.ones_like(x)))
+    return xp.where(where, value, math.inf + 0.0 * value)
+
+
+def _lomax_log_moment(a: Array, r: Array, xp: Namespace) -> Array:
+    """Log of E yʳ = Γ(1+r)Γ(a−r)/Γ(a), −1 < r < a; lnΓ(a−r) − lnΓ(a) = B_Γ(a, a−r) − rψ₀(a)."""
     r = xp.double(r)
     exists = (r < a) & (r > -1)
     inner = xp.where(exists, r, 0.0 * (a + r))
-    value = xp.exp(xp.gammaln(1.0 + inner) + xp.gammaln(a - inner) - xp.gammaln(a))
+    b = a + 0.0 * inner
+    value = xp.gammaln(1.0 + inner) + gamma_bregman(b, b - inner, -inner, xp=xp) - inner * xp.digamma(b)
     return xp.where(exists, value, math.inf + 0.0 * value)
 
 
