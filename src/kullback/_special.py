@@ -184,6 +184,17 @@ def gamma_bregman(a: Array, c: Array, h: Array | None = None, *, xp: Namespace) 
     return up + gamma_leading(above_a, above_c, h, xp=xp) + gamma_rest(above_a, above_c, h, xp=xp)
 
 
+def gamma_step(a: Array, h: Array, *, xp: Namespace) -> Array:
+    """lnΓ(a+h) − lnΓ(a): above GAMMA_SHIFT as hψ₀(a) + B_Γ(a, a+h), which no large lnΓ enters."""
+    a, h = a + 0.0 * h, h + 0.0 * a
+    large = a > GAMMA_SHIFT
+    one = xp.ones_like(a)
+    high, low = xp.where(large, a, GAMMA_SHIFT * one), xp.where(large, one, a)
+    step, small = xp.where(large, h, 0.0 * h), xp.where(large, 0.0 * h, h)
+    far = step * xp.digamma(high) + gamma_bregman(high, high + step, step, xp=xp)
+    return xp.where(large, far, xp.gammaln(low + small) - xp.gammaln(low))
+
+
 def gamma_shifted(a: Array, c: Array, h: Array, *, xp: Namespace) -> tuple[Array, Array, Array]:
     """Σ_{k < 10} ψ((c+k)/(a+k) − 1), a + 10, c + 10 where a or c is below GAMMA_SHIFT; 0, a, c elsewhere; h = c − a."""
     if (plain := getattr(xp, "plain", None)) is not None:

@@ -267,6 +267,7 @@ def test_probabilities() -> None:
             check(F.NegativeBinomial(2.5, p), F.NegativeBinomial(2.5, q), m(2.5) * truth / (1 - m(p)))
         if 0 < p < 1:
             check(F.ContinuousBernoulli(p), F.ContinuousBernoulli(q), continuous_bernoulli(m(p), m(q)))
+            check(F.ContinuousBernoulli(q), F.ContinuousBernoulli(p), continuous_bernoulli(m(q), m(p)))
     check(F.ContinuousBernoulli(0.5), F.ContinuousBernoulli(0.5 + 1e-9), continuous_bernoulli(m(0.5), m(0.5 + 1e-9)))
     check(F.Geometric(1e-9), F.Geometric(2e-9), bernoulli(m(1e-9), m(2e-9)) / m(1e-9))
 

@@ -31,5 +31,5 @@ class Answer:
     method: str
     error: float = 0.0
     notes: tuple[str, ...] = ()
-    # where the terms cancelled too far to be believed: a bool, or one per member of the batch
-    unsure: Any = False
+    # the largest of the terms that the value is left of; 0.0 where nothing cancels
+    size: Array = 0.0

@@ -51,16 +51,21 @@ def curvature(kappa: Array, nu: float, *, xp: Namespace) -> Array:
 
 def log_normaliser(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """F(κ) = log(I_ν(κ)/κ^ν), finite at 0."""
+    return kappa - below_peak(kappa, nu, xp=xp)
+
+
+def below_peak(kappa: Array, nu: float, *, xp: Namespace) -> Array:
+    """κ − F(κ): the density's peak, whose digits a large κ would take."""
     large = kappa > border(nu)
     k = xp.where(large, 1.0 + 0.0 * kappa, kappa)
     # power series Σ (κ²/4)^m/(m!·(ν+1)_m), all terms positive
     z, total = 0.25 * k * k, 1.0 + 0.0 * k
     for m in range(int(0.75 * border(nu)) + 60, 0, -1):
         total = 1.0 + total * z / (m * (nu + m))
-    small = xp.log(total) - math.lgamma(nu + 1.0) - nu * math.log(2.0)
+    small = k - xp.log(total) + math.lgamma(nu + 1.0) + nu * math.log(2.0)
     K = xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa)
     log_T = _log_series(K, nu, xp)[0]
-    return xp.where(large, K - (nu + 0.5) * xp.log(K) - 0.5 * math.log(2 * math.pi) + log_T, small)
+    return xp.where(large, (nu + 0.5) * xp.log(K) + 0.5 * math.log(2 * math.pi) - log_T, small)
 
 
 def log_normaliser_bregman(s: Array, t: Array, nu: float, *, xp: Namespace) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kullback.families.base import family, non_negative, open_probability, real, work
-from kullback.families.bessel import log_normaliser, log_normaliser_bregman, ratio
+from kullback.families.bessel import below_peak, log_normaliser, log_normaliser_bregman, ratio
 from kullback.families.bregman import bregman
 from kullback.families.expectations import At, Cosine, Exp, Feature, Linear, LogMean, Square
 from kullback.families.line import Line, Terms
@@ -44,7 +44,7 @@ class VonMises(Line):
         # κ(cos t − 1) + (κ − log 2πI₀(κ)): the peak of a large κ keeps its digits
         del co
         half = xp.sin(0.5 * (y - self.loc))
-        peak = self.concentration - log_normaliser(self.concentration, 0.0, xp=xp) - _LOG_2PI
+        peak = below_peak(self.concentration, 0.0, xp=xp) - _LOG_2PI
         return peak - 2.0 * self.concentration * half * half
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
@@ -57,8 +57,9 @@ class VonMises(Line):
         return None
 
     def _standard_entropy(self, xp: Namespace) -> Array:
-        a = ratio(self.concentration, 0.0, xp=xp)
-        return _LOG_2PI + log_normaliser(self.concentration, 0.0, xp=xp) - self.concentration * a
+        # log 2πI₀ − κA, κ taken out of both
+        rest = self.concentration * (1.0 - ratio(self.concentration, 0.0, xp=xp))
+        return _LOG_2PI - below_peak(self.concentration, 0.0, xp=xp) + rest
 
     def _moment(self, order: int) -> Array:
         xp = work(*self._leaves())

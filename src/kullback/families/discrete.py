@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import GAMMA_SHIFT, gamma_bregman, log_ratio, psi, psi_ratio, relative_term
+from kullback._special import GAMMA_SHIFT, gamma_step, log_ratio, psi, psi_ratio, relative_term
 from kullback.errors import InvalidDistribution
 from kullback.families.base import family, greater_than, non_negative, open_probability, positive, probability, whole
 from kullback.families.bregman import bregman
@@ -402,7 +402,7 @@ class BetaBinomial(Whole):
         del co
         n, a, b = self.total_count, self.concentration1, self.concentration0
         choose = xp.gammaln(n + 1.0) - xp.gammaln(y + 1.0) - xp.gammaln(n - y + 1.0)
-        return choose + _log_rising(a, y, xp) + _log_rising(b, n - y, xp) - _log_rising(a + b, n + 0.0 * y, xp)
+        return choose + gamma_step(a, y, xp=xp) + gamma_step(b, n - y, xp=xp) - gamma_step(a + b, n + 0.0 * y, xp=xp)
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         n, a, b = self.total_count, self.concentration1, self.concentration0
@@ -533,12 +533,6 @@ def _stirling(x: Array, xp: Namespace) -> Array:
     small = xp.where(large, one, x)
     direct = xp.gammaln(small + 1.0) - (small + 0.5) * xp.log(small) + small - HALF_LOG_2PI
     return xp.where(large, stirling_error(xp.where(large, x, 40.0 * one), xp=xp), direct)
-
-
-def _log_rising(a: Array, n: Array, xp: Namespace) -> Array:
-    """lnΓ(a+n) − lnΓ(a) = nψ₀(a) + B_Γ(a, a+n)."""
-    a = a + 0.0 * n
-    return n * xp.digamma(a) + gamma_bregman(a, a + n, n, xp=xp)
 
 
 def _log_choose(n: Array, k: Array, xp: Namespace) -> Array:

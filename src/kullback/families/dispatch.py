@@ -96,34 +96,33 @@ def _kl(p: Family, q: Family) -> Answer:
         return answer if _is_sound(answer, xp) else _mended(answer, p, q, shape, xp)
 
 
-# A divergence this far below the largest of the terms that it is left of has lost half its digits, or more.
-_CANCELLED = 1e-6
+# Of the largest of the terms that a divergence is left of: what their rounding may come to, and where a divergence has
+# lost so many digits that a sum or a quadrature knows it better.
+_ROUNDING = 1e-14
+_CANCELLED = 1e-5
 
 
 def _is_sound(answer: Answer, xp: Namespace) -> bool:
     """Whether a closed form came to numbers ≥ 0 that kept their digits (where that can be looked at)."""
-    value, unsure = answer.value, answer.unsure
+    value, size = answer.value, answer.size
     if xp.name == "scalar":
-        return bool(value >= 0.0) and not unsure
+        return bool(value >= _CANCELLED * size) and value == value
     if xp.name != "numpy" and (getattr(value, "requires_grad", False) or not is_concrete(value)):
         return True
-    return bool((value >= 0.0).all()) and (unsure is False or not bool(unsure.any()))
+    return bool((value >= _CANCELLED * size).all())
 
 
 def _mended(answer: Answer, p: Family, q: Family, shape: tuple[int, ...], xp: Namespace) -> Answer:
     """The members that a closed form left without digits, by sum or quadrature; those that it cannot do stay."""
     value = np.array(np.broadcast_to(to_host(answer.value), shape))
-    bad = ~(value >= 0.0) | np.broadcast_to(to_host(answer.unsure) != 0, shape)
+    size = np.broadcast_to(to_host(answer.size), shape)
+    bad = ~(value >= _CANCELLED * size)
     error, methods = 0.0, {answer.method} if not bad.all() else set()
     for at in map(tuple, np.argwhere(bad)):
         from kullback.families import numeric
 
-        try:
-            found = numeric.kl(_member(p, shape, at), _member(q, shape, at))
-        except NoClosedForm:
-            if not value[at] >= 0.0:
-                raise
-            found = Answer(value[at], answer.method)
+        own = Answer(value[at], answer.method, _ROUNDING * float(size[at]))
+        found = numeric.better(own, _member(p, shape, at), _member(q, shape, at))
         value[at] = float(found.value)
         error = max(error, found.error)
         methods.add(found.method)
@@ -141,8 +140,8 @@ def line_kl(p: Line, q: Line, xp: Namespace) -> Answer | None:
     answer = _closed(p, q, xp)
     if answer is None or inside is True:
         return answer
-    unsure = answer.unsure if answer.unsure is False else answer.unsure & inside
-    return Answer(xp.where(inside, answer.value, xp.double(math.inf)), answer.method, unsure=unsure)
+    value = xp.where(inside, answer.value, xp.double(math.inf))
+    return Answer(value, answer.method, size=answer.size)
 
 
 def _closed(p: Line, q: Line, xp: Namespace) -> Answer | None:
@@ -167,13 +166,13 @@ def _closed(p: Line, q: Line, xp: Namespace) -> Answer | None:
     if own is None:
         return None
     expected, size = xp.double(sized[0]), sized[1]
-    infinite = expected == -math.inf
     value = -own - expected - log_rho
     size = xp.maximum(xp.maximum(size, xp.abs(xp.double(own))), xp.abs(xp.double(log_rho)))
     # the divergence is ≥ 0: what rounded terms leave below it is rounding
-    value = xp.where((value < 0) & (value > -1e-14 * size), 0.0 * value, value)
-    unsure = ~infinite & ~(value > _CANCELLED * size)
-    return Answer(xp.where(infinite, math.inf + 0.0 * size, value), EXPECTATIONS, unsure=unsure)
+    value = xp.where((value < 0) & (value > -_ROUNDING * size), xp.zeros_like(value), value)
+    infinite = expected == -math.inf
+    value = xp.where(infinite, math.inf + xp.zeros_like(value), value)
+    return Answer(value, EXPECTATIONS, size=xp.where(infinite, xp.zeros_like(value), size))
 
 
 def line_cross_entropy(p: Line, q: Line, xp: Namespace) -> Array | None:

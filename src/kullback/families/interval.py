@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import GAMMA_SHIFT, gamma_bregman, log_ratio, relative_term
+from kullback._special import GAMMA_SHIFT, gamma_step, log_ratio, relative_term
 from kullback.errors import InvalidDistribution
 from kullback.families.base import extended, family, positive, real
 from kullback.families.dirichlet_form import dirichlet_kl
@@ -127,13 +127,10 @@ class Beta(Line):
             case Square():
                 return a / total * (a + 1.0) / (total + 1.0)
             case LogMean(Power(r)):
-                # lnΓ(a+r) − lnΓ(a) − lnΓ(a+b+r) + lnΓ(a+b), each pair as r·ψ₀ and a tangent difference
                 r = xp.double(r)
                 exists = a + r > 0
                 t = xp.where(exists, r, 0.0 * (a + r))
-                low, high = a + 0.0 * (t + b), total + 0.0 * t
-                pairs = gamma_bregman(low, low + t, t, xp=xp) - gamma_bregman(high, high + t, t, xp=xp)
-                logs = t * (xp.digamma(low) - xp.digamma(high)) + pairs
+                logs = gamma_step(a, t, xp=xp) - gamma_step(total, t, xp=xp)
                 return xp.where(exists, logs, math.inf + 0.0 * logs)
             case Log():
                 return xp.digamma(a) - xp.digamma(total)
@@ -300,10 +297,10 @@ class TruncatedNormal(Line):
 
 
 def log_beta(a: Array, b: Array, *, xp: Namespace) -> Array:
-    """lnΓ(a) + lnΓ(b) − lnΓ(a+b) = lnΓ(s) − sψ₀(l) − B_Γ(l, l+s), s the smaller and l the larger of the two."""
+    """lnΓ(a) + lnΓ(b) − lnΓ(a+b), the larger of the two taken together with the sum."""
     zero = 0.0 * (a + b)
-    s, l = xp.minimum(a + zero, b + zero), xp.maximum(a + zero, b + zero)
-    return xp.gammaln(s) - s * xp.digamma(l) - gamma_bregman(l, l + s, s, xp=xp)
+    small, large = xp.minimum(a + zero, b + zero), xp.maximum(a + zero, b + zero)
+    return xp.gammaln(small) - gamma_step(large, small, xp=xp)
 
 
 def refuse_unless(good: Any, name: str, first: str, x: Any, second: str, y: Any) -> None:
@@ -351,9 +348,7 @@ def _kumaraswamy_log_moment(a: Array, b: Array, r: Array, xp: Namespace) -> Arra
     t = 1.0 + xp.double(r) / a
     exists = t > 0
     t = xp.where(exists, t, xp.ones_like(t + b))
-    # lnΓ(b + t) − lnΓ(b) = tψ₀(b) + B_Γ(b, b + t)
-    whole = b + 0.0 * t
-    value = xp.log(b) + xp.gammaln(t) - t * xp.digamma(whole) - gamma_bregman(whole, whole + t, t + 0.0 * whole, xp=xp)
+    value = xp.log(b) + xp.gammaln(t) - gamma_step(b, t, xp=xp)
     return xp.where(exists, value, math.inf + 0.0 * value)
 
 

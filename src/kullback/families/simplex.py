@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kullback._special import gamma_bregman
+from kullback._special import gamma_step
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import FINITE_SUM, STABLE, Answer
 from kullback.families.base import (
@@ -262,11 +262,10 @@ class DirichletMultinomial(Family):
 def _compound_log_mass(p: DirichletMultinomial, x: Any, xp: Namespace) -> Array:
     x, a, n = xp.double(x), p.concentration, p.total_count
     a = a + 0.0 * x
-    rising = x * xp.digamma(a) + gamma_bregman(a, a + x, x, xp=xp)
     total = xp.sum(a)
     n = n + 0.0 * total
-    whole_rising = n * xp.digamma(total) + gamma_bregman(total, total + n, n, xp=xp)
-    return xp.gammaln(n + 1.0) - xp.sum(xp.gammaln(x + 1.0)) + xp.sum(rising) - whole_rising
+    rising = xp.sum(gamma_step(a, x, xp=xp)) - gamma_step(total, n, xp=xp)
+    return xp.gammaln(n + 1.0) - xp.sum(xp.gammaln(x + 1.0)) + rising
 
 
 def _dirichlet_rows(a: Array, c: Array, xp: Namespace) -> Array:

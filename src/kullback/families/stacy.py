@@ -18,6 +18,7 @@ from kullback._special import (
     gamma_leading,
     gamma_rest,
     gamma_shifted,
+    gamma_step,
     log_ratio,
     phi,
     psi_ratio,
@@ -198,17 +199,32 @@ def _shape_and_scale(k1: Array, k2: Array, h: Array, S: Array, *, one_shape: boo
         return fused(k1, k2, h, S)
     S, h, k1, k2 = (x + 0.0 * (S + h) for x in (S, h, k1, k2))
     up, above1, above2 = gamma_shifted(k1, k2, h, xp=xp)
-    joined = above2 * phi(S - log_ratio(above2, above1, xp=xp), xp=xp)
+    joined = k2 * phi(S - log_ratio(k2, k1, xp=xp), xp=xp)
     apart = gamma_leading(above1, above2, h, xp=xp) + (k1 * phi(S, xp=xp) - h * S)
-    return up + gamma_rest(above1, above2, h, xp=xp) + xp.where(above1 == k1, joined, apart)
+    value = up + gamma_rest(above1, above2, h, xp=xp) + xp.where(above1 == k1, joined, apart)
+    # from a large shape to a small one: joined, with lnΓ(k₂) as it is
+    fallen = (k1 > 2.0 * GAMMA_SHIFT) & (k2 < GAMMA_SHIFT)
+    high, low = xp.where(fallen, k1, 2.0 * GAMMA_SHIFT + 0.0 * k1), xp.where(fallen, k2, 1.0 + 0.0 * k2)
+    own = xp.gammaln(low) - (low - 0.5) * xp.log(low) + low - HALF_LOG_2PI
+    rest = own - stirling_error(high, xp=xp) - h * _stirling_slope(high) + 0.5 * psi_ratio(high, low, xp=xp)
+    return xp.where(fallen, joined + rest, value)
 
 
 def stirling_error(x: Array, *, xp: Namespace) -> Array:
-    """lnΓ(x+1) − (x+½)log x + x − ½log 2π, x ≥ GAMMA_SHIFT."""
+    """S(x) = lnΓ(x+1) − (x+½)log x + x − ½log 2π, x ≥ GAMMA_SHIFT."""
     del xp
     total, power_ = 0.0, 1.0 / x
     for s in _STIRLING:
         total = total + s * power_
+        power_ = power_ / (x * x)
+    return total
+
+
+def _stirling_slope(x: Array) -> Array:
+    """S′(x) for Stirling's series S."""
+    total, power_ = 0.0, 1.0 / (x * x)
+    for j, s in enumerate(_STIRLING):
+        total = total - (2 * j + 1) * s * power_
         power_ = power_ / (x * x)
     return total
 
@@ -238,11 +254,11 @@ def _moment(k: Array, c: Array, r: float, xp: Namespace) -> Array:
 
 
 def _log_moment(k: Array, c: Array, r: Array, xp: Namespace) -> Array:
-    """Log of E yʳ = Γ(k + r/c)/Γ(k): (r/c)ψ₀(k) + B_Γ(k, k + r/c), ∞ where k + r/c ≤ 0."""
+    """Log of E yʳ = Γ(k + r/c)/Γ(k), ∞ where k + r/c ≤ 0."""
     k, t = xp.double(k), xp.double(r / c)
     exists = k + t > 0
     t = xp.where(exists, t, xp.zeros_like(t + k))
-    value = t * xp.digamma(k) + gamma_bregman(k + 0.0 * t, k + t, xp=xp)
+    value = gamma_step(k, t, xp=xp)
     return xp.where(exists, value, math.inf + 0.0 * value)
 
 

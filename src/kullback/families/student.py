@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kullback._special import gamma_step
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import EXPECTATIONS, QUADRATURE, Answer
 from kullback.families.base import Family, family, generator, positive, real_matrix, real_vector, sample_shape, work
@@ -14,7 +15,6 @@ from kullback.families.covariance import check_spd, log_det
 from kullback.families.multivariate_normal import MultivariateNormal, mahalanobis
 from kullback.families.namespace import to_host
 from kullback.families.normal import HALF_LOG_2PI
-from kullback.families.symmetric import step
 
 Array = Any
 Namespace = Any
@@ -42,7 +42,7 @@ class MultivariateStudentT(Family):
 
     def _log_constant(self, xp: Namespace) -> Array:
         d, nu = self.shape.shape[-1], self.df
-        gammas = step(0.5 * nu, 0.5 * d, xp=xp)
+        gammas = gamma_step(0.5 * nu, 0.5 * d, xp=xp)
         return gammas - 0.5 * d * xp.log(nu * math.pi) - 0.5 * log_det(xp.cholesky(self.shape), xp=xp)
 
     def _entropy(self, xp: Namespace) -> Array:

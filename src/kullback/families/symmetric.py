@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import gamma_bregman, log_ratio, phi, psi_ratio
+from kullback._special import gamma_step, log_ratio, phi, psi_ratio
 from kullback.families.base import family, positive, real
 from kullback.families.expectations import (
     Absolute,
@@ -254,7 +254,7 @@ class StudentT(Line):
 
     def _terms(self, xp: Namespace) -> Terms:
         df = self.df
-        constant = half_step(0.5 * df, xp=xp) - 0.5 * xp.log(df * math.pi)
+        constant = gamma_step(0.5 * df, 0.5, xp=xp) - 0.5 * xp.log(df * math.pi)
         return constant, [(-0.5 * (df + 1.0), At(Log1pSquare(), None, 1.0 / xp.sqrt(df)))]
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
@@ -275,7 +275,7 @@ class StudentT(Line):
                 value = (
                     0.5 * inner * xp.log(df)
                     + xp.gammaln(0.5 * (inner + 1.0))
-                    + step(0.5 * df, -0.5 * inner, xp=xp)
+                    + gamma_step(0.5 * df, -0.5 * inner, xp=xp)
                     - 0.5 * math.log(math.pi)
                 )
                 return xp.where(exists, value, math.inf * one)
@@ -343,17 +343,6 @@ def cauchy_kl(shift: Array, s: Array, t: Array, *, xp: Namespace) -> Array:
     return xp.log1p(0.25 * (((s - t) / s) * ((s - t) / t) + (shift / s) * (shift / t)))
 
 
-def step(a: Array, h: Array, *, xp: Namespace) -> Array:
-    """lnΓ(a+h) − lnΓ(a) = hψ₀(a) + B_Γ(a, a+h), which no large lnΓ enters."""
-    a, h = a + 0.0 * h, h + 0.0 * a
-    return h * xp.digamma(a) + gamma_bregman(a, a + h, h, xp=xp)
-
-
-def half_step(a: Array, *, xp: Namespace) -> Array:
-    """lnΓ(a+½) − lnΓ(a)."""
-    return step(a, 0.5, xp=xp)
-
-
 def sine_ratio(x: Array, *, xp: Namespace) -> Array:
     """x/sin x for |x| < π, ∞ beyond; 1 at 0."""
     exists = xp.abs(x) < math.pi
@@ -379,7 +368,7 @@ def _student_deviation(df: Array, c: Array, xp: Namespace) -> Array:
     nu = xp.where(exists, df, 2.0 + 0.0 * df)
     size = xp.abs(c)
     beyond = xp.betainc(0.5 * nu, 0.5 + 0.0 * nu, nu / (nu + size * size))  # P(|y| > |c|)
-    log_f = half_step(0.5 * nu, xp=xp) - 0.5 * xp.log(nu * math.pi)
+    log_f = gamma_step(0.5 * nu, 0.5, xp=xp) - 0.5 * xp.log(nu * math.pi)
     density = xp.exp(log_f - 0.5 * (nu + 1.0) * xp.log1p(size * size / nu))
     value = size * (1.0 - beyond) + 2.0 * (nu + size * size) / (nu - 1.0) * density
     return xp.where(exists, value, math.inf + 0.0 * value)

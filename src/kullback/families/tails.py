@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import gamma_bregman, log_ratio, psi_ratio
+from kullback._special import gamma_step, log_ratio, psi_ratio
 from kullback.families.base import family, positive, real
 from kullback.families.expectations import (
     Absolute,
@@ -246,12 +246,11 @@ def _exists(where: Any, x: Array, f: Any, xp: Namespace) -> Array:
 
 
 def _lomax_log_moment(a: Array, r: Array, xp: Namespace) -> Array:
-    """Log of E yʳ = Γ(1+r)Γ(a−r)/Γ(a), −1 < r < a; lnΓ(a−r) − lnΓ(a) = B_Γ(a, a−r) − rψ₀(a)."""
+    """Log of E yʳ = Γ(1+r)Γ(a−r)/Γ(a), −1 < r < a."""
     r = xp.double(r)
     exists = (r < a) & (r > -1)
     inner = xp.where(exists, r, 0.0 * (a + r))
-    b = a + 0.0 * inner
-    value = xp.gammaln(1.0 + inner) + gamma_bregman(b, b - inner, -inner, xp=xp) - inner * xp.digamma(b)
+    value = xp.gammaln(1.0 + inner) + gamma_step(a, -inner, xp=xp)
     return xp.where(exists, value, math.inf + 0.0 * value)
 
 
