@@ -138,3 +138,40 @@ def test_densities_keep_their_peaks() -> None:
         assert error(F.StudentT(1e6).log_prob(0.0), truth) < 1e-14
         truth = m(1e6) * mp.cos(m(1e-3)) - mp.log(2 * mp.pi * mp.besseli(0, m(1e6)))
         assert error(F.VonMises(0.0, 1e6).log_prob(1e-3), truth) < 1e-11
+
+
+def test_mass_beyond_the_range_of_floats() -> None:
+    # half of Pareto(1, 0.001) lies above 1e300; E log(1+x) = 1/a + E log(1+u^{1/a}), u uniform
+    with mp.workdps(30):
+        a, b = m(1e-3), m(0.01)
+        log_1p = 1 / a + mp.quad(lambda u: mp.log1p(u ** (1 / a)), [0, 0.9, 0.99, 0.999, 1])
+        truth = -(1 + 1 / a - mp.log(a)) - mp.log(b) + (b + 1) * log_1p
+    told = explain(F.Pareto(1.0, 1e-3), F.Lomax(0.01))
+    assert error(told.value, truth) < 1e-12
+    assert told.error < 1e-10 * told.value
+    # half of the usual prior lies below 1e−300: E log(1 + x²) by its own integral in log x
+    with mp.workdps(30):
+        k = m(1e-3)
+        log_c = k * mp.log(k) - mp.loggamma(k)
+
+        def term(s: Any) -> Any:
+            x = mp.exp(s)
+            log_p = log_c + (k - 1) * s - k * x
+            return mp.exp(log_p + s) * (log_p - mp.log(2 / mp.pi) + mp.log1p(x * x))
+
+        truth = mp.quad(term, [-80000, -20000, -5000, -1000, -100, 0, 4, 7, 9, 11, 13])
+    assert error(kl_divergence(F.Gamma(1e-3, 1e-3), F.HalfCauchy(1.0)), truth) < 1e-10
+
+
+def test_narrow_uniform_laws() -> None:
+    # an antiderivative over [1000, 1000.001] has lost six digits before it is divided by the width
+    p = F.Uniform(1000.0, 1000.001)
+    with mp.workdps(40):
+        u, v = m(1000.0), m(1000.001)
+        for q, mean in [
+            (F.Laplace(-3.0, 0.3), lambda x: abs(x + 3) / m(0.3) + mp.log(m(0.6))),
+            (F.LogNormal(0.0, 2.0), lambda x: mp.log(x) + mp.log(x) ** 2 / 8 + mp.log(2 * mp.sqrt(2 * mp.pi))),
+            (F.Cauchy(0.0, 1.0), lambda x: mp.log(mp.pi) + mp.log1p(x * x)),
+        ]:
+            truth = -mp.log(v - u) + mp.quad(mean, [u, v]) / (v - u)
+            assert error(kl_divergence(p, q), truth) < 1e-13

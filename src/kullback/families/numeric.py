@@ -13,7 +13,7 @@ def kl(p: Any, q: Any) -> Answer:
     from kullback.families import dispatch, quadrature, sums
 
     if isinstance(p, Line) and isinstance(q, Line) and p.event_shape == ():
-        return sums.kl(p, q) if p.discrete else quadrature.kl(p, q)
+        return sums.kl(p, q) if p.discrete else quadrature.kl(*_mapped(p, q))
     from kullback.families.student import MultivariateStudentT, numeric_kl
 
     if isinstance(q, MultivariateStudentT):
@@ -21,6 +21,15 @@ def kl(p: Any, q: Any) -> Answer:
         if answer is not None:
             return answer
     raise dispatch.no_closed_form(p, q, "it is not a pair on the line that quadrature could answer")
+
+
+def _mapped(p: Line, q: Line) -> tuple[Line, Line]:
+    """The two after a map that their families know: on the scale of a logarithm nothing leaves the range of floats."""
+    from kullback.families.namespace import namespace_of
+
+    xp = namespace_of(1.0)
+    mapped = p._lifted(xp)._mapped(q._lifted(xp), xp)
+    return (p, q) if mapped is None else mapped
 
 
 def better(given: Answer, p: Any, q: Any) -> Answer:

@@ -78,7 +78,7 @@ class Stacy(Line):
         del co
         k, c = self._shape()
         k, log_y = xp.double(k), xp.log(y)
-        w = xp.exp(c * log_y)
+        w = xp.minimum(xp.exp(c * log_y), 1.7e308)
         peaked = k > 100.0
         high = xp.where(peaked, k, 100.0 * xp.ones_like(k))
         near = -relative_term(high + 0.0 * w, w + 0.0 * high, xp=xp) - stirling_error(high, xp=xp) + 0.5 * xp.log(high)
