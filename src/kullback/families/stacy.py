@@ -78,11 +78,12 @@ class Stacy(Line):
         del co
         k, c = self._shape()
         k, log_y = xp.double(k), xp.log(y)
-        w = xp.minimum(xp.exp(c * log_y), 1.7e308)
-        peaked = k > 100.0
-        high = xp.where(peaked, k, 100.0 * xp.ones_like(k))
-        near = -relative_term(high + 0.0 * w, w + 0.0 * high, xp=xp) - stirling_error(high, xp=xp) + 0.5 * xp.log(high)
-        low = xp.where(peaked, xp.ones_like(k), k)
+        w = xp.exp(c * log_y)
+        peaked = (k > 100.0) & (w < math.inf)
+        high = xp.where(peaked, k, 100.0 + 0.0 * (k + log_y))
+        inner = xp.where(peaked, w, 100.0 + 0.0 * (k + log_y))
+        near = -relative_term(high, inner, xp=xp) - stirling_error(high, xp=xp) + 0.5 * xp.log(high)
+        low = xp.where(peaked, 1.0 + 0.0 * (k + log_y), k + 0.0 * log_y)
         plain = low * c * log_y - w - xp.gammaln(low)
         return xp.log(xp.abs(xp.double(c))) - log_y + xp.where(peaked, near - HALF_LOG_2PI, plain)
 
