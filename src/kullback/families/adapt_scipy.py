@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from kullback.families import discrete, gamma, interval, multivariate_normal, normal, simplex, symmetric, tails
+from kullback.families.affine import Affine
 from kullback.families.base import Family
 from kullback.families.circular import VonMises
-from kullback.families.compound import Affine, Mixture
 from kullback.families.directional import VonMisesFisher
 from kullback.families.foreign import Foreign
+from kullback.families.mixture import Mixture
 from kullback.families.student import MultivariateStudentT
 from kullback.families.wishart import InverseWishart, Wishart
 

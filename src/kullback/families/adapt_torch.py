@@ -12,12 +12,14 @@ import numpy as np
 
 from kullback.errors import NoClosedForm
 from kullback.families import discrete, gamma, interval, multivariate_normal, normal, simplex, symmetric, tails
+from kullback.families.affine import Affine
 from kullback.families.answer import INVARIANCE, Answer
 from kullback.families.base import Family, family
 from kullback.families.circular import ContinuousBernoulli, VonMises
-from kullback.families.compound import Affine, Independent, Mixture
 from kullback.families.foreign import Foreign
 from kullback.families.line import Line
+from kullback.families.mixture import Mixture
+from kullback.families.product import Independent
 from kullback.families.wishart import Wishart
 
 # type name -> (family, the attributes that are its parameters, in order)
@@ -114,19 +116,9 @@ def _independent(d: Any) -> Family:
 
 
 def _mixture(d: Any) -> Family:
-    if tuple(d.batch_shape):
-        msg = "MixtureSameFamily with batch axes is not supported; index it, and ask for each mixture."
-        raise NoClosedForm(msg)
+    weights = d.mixture_distribution.probs
     part = adapted(d.component_distribution)
-    n = d.mixture_distribution.probs.shape[-1]
-
-    def member(k: int) -> Any:
-        def pick(x: Any) -> Any:
-            return x if isinstance(x, float) or not x.shape else x[k]
-
-        return part._with(pick)
-
-    return Mixture(d.mixture_distribution.probs, tuple(member(k) for k in range(n)))
+    return Mixture(weights, tuple(part._along(k) for k in range(weights.shape[-1])))
 
 
 def _transformed(d: Any) -> Family:
@@ -202,6 +194,10 @@ class Pushed(Family):
 
     def _with(self, change: Callable[[Any], Any]) -> Any:
         return self
+
+    def _along(self, k: int, skip: int = 0) -> Any:
+        msg = f"a mixture of {self.wrapped!r} cannot be taken apart: its maps have no family here."
+        raise NoClosedForm(msg)
 
     def _kl(self, q: Any, xp: Any) -> Answer | None:
         from kullback.families import dispatch

@@ -14,12 +14,12 @@ from kullback.errors import InvalidForm
 from kullback.families import dispatch
 from kullback.families.answer import SUPPORT, Answer
 from kullback.families.base import Family, work
-from kullback.families.compound import Independent, Product
 from kullback.families.line import Line
 from kullback.families.multivariate_normal import LowRankMultivariateNormal, MultivariateNormal, normal_parts
 from kullback.families.namespace import to_host
 from kullback.families.normal import LogNormal, Normal
 from kullback.families.process import MarkovChain
+from kullback.families.product import Independent, Product
 from kullback.families.simplex import Categorical
 from kullback.result.explanation import Explanation, Infinite
 

@@ -161,10 +161,10 @@ class Line(Family):
     def _inner_point(self, xp: Namespace) -> Array:
         low, high = self._standard_support(xp)
         low, high = xp.double(low), xp.double(high)
-        inner = xp.where(
-            high == math.inf, xp.where(low == -math.inf, xp.zeros_like(low), low + 1.0), 0.5 * (low + high)
-        )
-        return xp.where((low == -math.inf) & (high < math.inf), high - 1.0, inner)
+        zero = 0.0 * (xp.where(xp.abs(low) < math.inf, low, 0.0 * xp.ones_like(low)) + xp.ones_like(high))
+        below, above = xp.where(low == -math.inf, zero, low + zero), xp.where(high == math.inf, zero, high + zero)
+        inner = xp.where(high == math.inf, xp.where(low == -math.inf, zero, below + 1.0), 0.5 * (below + above))
+        return xp.where((low == -math.inf) & (high < math.inf), above - 1.0, inner)
 
     def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
         """Draws of shape `shape` + batch shape, as NumPy makes them from `random_state` (a seed or a generator)."""

@@ -9,15 +9,16 @@ from typing import Any
 from kullback.errors import NoClosedForm
 from kullback.families import (
     circular,
-    compound,
     directional,
     discrete,
     dispatch,
     gamma,
     interval,
+    mixture,
     multivariate_normal,
     normal,
     process,
+    product,
     simplex,
     student,
     symmetric,
@@ -130,7 +131,7 @@ def members() -> tuple[list[Family], list[Family]]:
             multivariate_normal.LowRankMultivariateNormal(e1, S1[:, :1], e2 + 1.0),
             multivariate_normal.LowRankMultivariateNormal(e2, S2[:, :1], e1 + 1.0),
         ),
-        (compound.Independent(normal.Normal(e1, e2 + 1.0)), compound.Independent(normal.Normal(e2, e1 + 1.0))),
+        (product.Independent(normal.Normal(e1, e2 + 1.0)), product.Independent(normal.Normal(e2, e1 + 1.0))),
         (student.MultivariateStudentT(4.5, e1, S1), student.MultivariateStudentT(3.5, e2, S2)),
         (directional.VonMisesFisher(e1, 1.5), directional.VonMisesFisher(e2, 2.5)),
         (multivariate_normal.MatrixNormal(S1, S1, S2), multivariate_normal.MatrixNormal(S2, S2, S1)),
@@ -140,8 +141,8 @@ def members() -> tuple[list[Family], list[Family]]:
         (process.MarkovChain(T1), process.MarkovChain(T2)),
         (process.AutoRegression([0.5], 1.0), process.AutoRegression([0.25], 1.2)),
         (
-            compound.Mixture([0.3, 0.7], [normal.Normal(-2.0, 1.0), normal.Normal(2.0, 0.5)]),
-            compound.Mixture([0.5, 0.5], [normal.Normal(-1.0, 1.0), normal.Normal(2.0, 1.5)]),
+            mixture.Mixture([0.3, 0.7], [normal.Normal(-2.0, 1.0), normal.Normal(2.0, 0.5)]),
+            mixture.Mixture([0.5, 0.5], [normal.Normal(-1.0, 1.0), normal.Normal(2.0, 1.5)]),
         ),
     ]
     return [a for a, _ in two], [b for _, b in two]

@@ -147,9 +147,9 @@ def integrate(f: Integrand, pieces: Pieces) -> tuple[float, float, Pieces]:
             bound = math.fsum(error)
             if not math.isfinite(total) or bound <= 0.1 * RTOL * abs(total) or len(fine) > _MOST_PIECES:
                 break
-            # next to a singularity each round takes a part of the error away; what stays is rounding
+            # a small error that eight halvings do not halve is rounding
             bounds.append(bound)
-            if len(bounds) > 3 and bound > 0.5 * bounds[-4]:
+            if bound < 1e-6 * math.fsum(np.abs(fine)) and len(bounds) > 8 and bound > 0.5 * bounds[-9]:
                 break
             bad = error > np.maximum(0.1 * RTOL * abs(total) / len(fine), 0.05 * error.max())
             if not bad.any() or bound <= 1e-30:
