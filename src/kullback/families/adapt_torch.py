@@ -18,6 +18,7 @@ from kullback.families.base import Family, family
 from kullback.families.circular import ContinuousBernoulli, VonMises
 from kullback.families.foreign import Foreign
 from kullback.families.line import Line
+from kullback.families.low_rank import LowRankMultivariateNormal
 from kullback.families.mixture import Mixture
 from kullback.families.product import Independent
 from kullback.families.wishart import Wishart
@@ -46,7 +47,7 @@ NAMED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "Dirichlet": (simplex.Dirichlet, ("concentration",)),
     "MultivariateNormal": (multivariate_normal.MultivariateNormal, ("loc", "covariance_matrix")),
     "LowRankMultivariateNormal": (
-        multivariate_normal.LowRankMultivariateNormal,
+        LowRankMultivariateNormal,
         ("loc", "cov_factor", "cov_diag"),
     ),
     "Wishart": (Wishart, ("df", "covariance_matrix")),

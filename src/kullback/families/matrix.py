@@ -14,6 +14,7 @@ from kullback.families import (
     dispatch,
     gamma,
     interval,
+    low_rank,
     mixture,
     multivariate_normal,
     normal,
@@ -128,8 +129,8 @@ def members() -> tuple[list[Family], list[Family]]:
         (simplex.DirichletMultinomial([2.0, 3.0], 5.0), simplex.DirichletMultinomial([2.5, 1.7], 5.0)),
         (multivariate_normal.MultivariateNormal(e1, S1), multivariate_normal.MultivariateNormal(e2, S2)),
         (
-            multivariate_normal.LowRankMultivariateNormal(e1, S1[:, :1], e2 + 1.0),
-            multivariate_normal.LowRankMultivariateNormal(e2, S2[:, :1], e1 + 1.0),
+            low_rank.LowRankMultivariateNormal(e1, S1[:, :1], e2 + 1.0),
+            low_rank.LowRankMultivariateNormal(e2, S2[:, :1], e1 + 1.0),
         ),
         (product.Independent(normal.Normal(e1, e2 + 1.0)), product.Independent(normal.Normal(e2, e1 + 1.0))),
         (student.MultivariateStudentT(4.5, e1, S1), student.MultivariateStudentT(3.5, e2, S2)),

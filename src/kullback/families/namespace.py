@@ -94,6 +94,8 @@ def _numpy() -> Namespace:
         max=lambda x: np.max(x, axis=-1),
         host=lambda f, *xs: f(*(np.asarray(x, dtype=float) for x in xs)),
         cholesky=np.linalg.cholesky,
+        solve=np.linalg.solve,
+        concat=lambda xs: np.concatenate(xs, axis=-1),
         solve_lower=lambda L, B: np.linalg.solve(L, B),
         eigvalsh=np.linalg.eigvalsh,
         matmul=np.matmul,
@@ -187,6 +189,8 @@ def _torch() -> Namespace:
         max=lambda x: torch.amax(x, dim=-1),
         host=host,
         cholesky=torch.linalg.cholesky,
+        solve=torch.linalg.solve,
+        concat=lambda xs: torch.cat(_one_batch(torch, xs), dim=-1),
         solve_lower=lambda L, B: torch.linalg.solve_triangular(*_same_batch(torch, L, B), upper=False),
         eigvalsh=torch.linalg.eigvalsh,
         matmul=torch.matmul,
@@ -195,6 +199,11 @@ def _torch() -> Namespace:
         tril=torch.tril,
         stack=lambda xs: torch.stack(torch.broadcast_tensors(*xs), dim=-1),
     )
+
+
+def _one_batch(torch: Any, xs: list[Any]) -> list[Any]:
+    batch = torch.broadcast_shapes(*(x.shape[:-1] for x in xs))
+    return [x.expand(*batch, x.shape[-1]) for x in xs]
 
 
 def _same_batch(torch: Any, L: Any, B: Any) -> tuple[Any, Any]:
@@ -223,6 +232,8 @@ def _jax() -> Namespace:
         max=lambda x: jnp.max(x, axis=-1),
         host=lambda f, *xs: jnp.asarray(f(*(to_host(x) for x in xs))),
         cholesky=jnp.linalg.cholesky,
+        solve=jnp.linalg.solve,
+        concat=lambda xs: jnp.concatenate(xs, axis=-1),
         solve_lower=lambda L, B: jax.scipy.linalg.solve_triangular(
             jnp.broadcast_to(L, jnp.broadcast_shapes(L.shape[:-2], B.shape[:-2]) + L.shape[-2:]),
             jnp.broadcast_to(B, jnp.broadcast_shapes(L.shape[:-2], B.shape[:-2]) + B.shape[-2:]),

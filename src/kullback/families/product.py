@@ -50,6 +50,14 @@ class Independent(Family):
         shape = self.base.batch_shape
         return shape[len(shape) - self.reinterpreted_batch_ndims :] + self.base.event_shape
 
+    def _factors(self, xp: Namespace) -> tuple[Array, Array, Array] | None:
+        """Mean, D and W of a normal law of covariance D + WWᵀ."""
+        if type(self.base) is not Normal or self.reinterpreted_batch_ndims != 1:
+            return None
+        shape = self.base.batch_shape
+        std = xp.broadcast_to(self.base.std, shape)
+        return xp.broadcast_to(self.base.mean, shape), std * std, 0.0 * std[..., None]
+
     def _dense(self, xp: Namespace) -> MultivariateNormal | None:
         if type(self.base) is not Normal or self.reinterpreted_batch_ndims != 1:
             return None
@@ -63,7 +71,7 @@ class Independent(Family):
         from kullback.families import dispatch
 
         if type(q) is not Independent:
-            return multivariate_normal_kl(self, q, xp) if self._dense(xp) is not None else None
+            return multivariate_normal_kl(self, q, xp) if self._factors(xp) is not None else None
         answer = dispatch._kl(self.base, q.base)
         shape = np.broadcast_shapes(self.base.batch_shape, q.base.batch_shape)
         return Answer(_sum_last(answer.value, shape, self.reinterpreted_batch_ndims, xp), answer.method, answer.error)
