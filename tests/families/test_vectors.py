@@ -31,6 +31,8 @@ PAIRS = [
     (F.MatrixNormal(S1, S1, S2), F.MatrixNormal(S2, S2, S1)),
     (F.Wishart(5.0, S1), F.Wishart(6.0, S2)),
     (F.InverseWishart(7.0, S1), F.InverseWishart(8.0, S2)),
+    (F.Wishart(7.0, S1), F.InverseWishart(8.0, S2)),
+    (F.InverseWishart(9.0, S1), F.Wishart(6.0, S2)),
     (F.NormalInverseWishart(E1, 2.0, 7.0, S1), F.NormalInverseWishart(E2, 3.0, 8.0, S2)),
     (F.Dirichlet([2.0, 3.0, 0.7]), F.Dirichlet([1.0, 2.0, 1.7])),
     (F.VonMisesFisher([0.0, 0.0, 1.0], 3.0), F.VonMisesFisher([0.0, 0.6, 0.8], 5.0)),
@@ -100,6 +102,11 @@ def test_student_vectors_of_one_dimension_are_student() -> None:
 def test_wishart_of_one_dimension_is_gamma() -> None:
     got = kl_divergence(F.Wishart(5.0, [[2.0]]), F.Wishart(7.0, [[1.5]]))
     assert got == pytest.approx(kl_divergence(F.Gamma(2.5, 0.25), F.Gamma(3.5, 1 / 3)), rel=1e-13)
+    got = kl_divergence(F.Wishart(2.5, [[2.0]]), F.InverseWishart(3.0, [[1.0]]))
+    assert got == pytest.approx(kl_divergence(F.Gamma(1.25, 0.25), F.InverseGamma(1.5, 0.5)), rel=1e-13)
+    got = kl_divergence(F.InverseWishart(5.0, [[2.0]]), F.Wishart(3.0, [[1.5]]))
+    assert got == pytest.approx(kl_divergence(F.InverseGamma(2.5, 1.0), F.Gamma(1.5, 1 / 3)), rel=1e-13)
+    assert kl_divergence(F.Wishart(1.9, [[2.0]]), F.InverseWishart(3.0, [[1.0]])) == math.inf
 
 
 def test_markov_rate_is_the_limit_of_paths() -> None:
@@ -151,8 +158,21 @@ def test_bad_matrices_are_refused_by_name() -> None:
         F.AutoRegression([1.1], 1.0)
     with pytest.raises(InvalidDistribution):
         F.MarkovChain([[0.9, 0.2], [0.4, 0.6]])
-    with pytest.raises(NoClosedForm, match=r"Dirichlet‖MultivariateNormal.*monte_carlo"):
-        kl_divergence(F.Dirichlet([2.0, 3.0]), F.MultivariateNormal(E1, S1))
+    mixture = F.Mixture([0.5, 0.5], [F.MultivariateNormal(E1, S1), F.MultivariateNormal(E2, S2)])
+    with pytest.raises(NoClosedForm, match=r"Mixture‖MultivariateNormal.*monte_carlo.*bounds"):
+        kl_divergence(mixture, F.MultivariateNormal(E1, S1))
+
+
+def test_laws_on_different_sets_share_no_mass() -> None:
+    for p, q in [
+        (F.Dirichlet([2.0, 3.0]), F.MultivariateNormal(E1, S1)),
+        (F.MultivariateNormal(E1, S1), F.VonMisesFisher(E1, 2.0)),
+        (F.Multinomial(5.0, [0.5, 0.5]), F.Dirichlet([2.0, 3.0])),
+        (F.Wishart(5.0, S1), F.MatrixNormal(S1, S1, S2)),
+    ]:
+        told = explain(p, q)
+        assert told.value == math.inf
+        assert "neither has a density" in told.notes[0]
 
 
 def _low_rank_truth(p: Any, q: Any) -> mp.mpf:

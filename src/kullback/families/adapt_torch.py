@@ -11,7 +11,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kullback.errors import NoClosedForm
-from kullback.families import discrete, gamma, interval, multivariate_normal, normal, simplex, symmetric, tails
+from kullback.families import (
+    categorical,
+    dirichlet,
+    discrete,
+    gamma,
+    interval,
+    multivariate_normal,
+    normal,
+    symmetric,
+    tails,
+)
 from kullback.families.affine import Affine
 from kullback.families.answer import INVARIANCE, Answer
 from kullback.families.base import Family, family
@@ -44,7 +54,7 @@ NAMED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "Uniform": (interval.Uniform, ("low", "high")),
     "VonMises": (VonMises, ("loc", "concentration")),
     "Poisson": (discrete.Poisson, ("rate",)),
-    "Dirichlet": (simplex.Dirichlet, ("concentration",)),
+    "Dirichlet": (dirichlet.Dirichlet, ("concentration",)),
     "MultivariateNormal": (multivariate_normal.MultivariateNormal, ("loc", "covariance_matrix")),
     "LowRankMultivariateNormal": (
         LowRankMultivariateNormal,
@@ -96,19 +106,19 @@ def _bernoulli(d: Any) -> Family:
         return discrete.Bernoulli(d.probs)
     import torch
 
-    return simplex.Categorical(logits=torch.stack([torch.zeros_like(d.logits), d.logits], dim=-1))
+    return categorical.Categorical(logits=torch.stack([torch.zeros_like(d.logits), d.logits], dim=-1))
 
 
 def _categorical(d: Any) -> Family:
     # torch divides probs by their sum and shifts logits; both are undone by the exact normalisation of the door
-    return simplex.Categorical(d.probs) if _given_probs(d) else simplex.Categorical(logits=d.logits)
+    return categorical.Categorical(d.probs) if _given_probs(d) else categorical.Categorical(logits=d.logits)
 
 
 def _multinomial(d: Any) -> Family:
     inner = d._categorical
     if _given_probs(inner):
-        return simplex.Multinomial(d.total_count, inner.probs)
-    return simplex.Multinomial(d.total_count, logits=inner.logits)
+        return categorical.Multinomial(d.total_count, inner.probs)
+    return categorical.Multinomial(d.total_count, logits=inner.logits)
 
 
 def _independent(d: Any) -> Family:

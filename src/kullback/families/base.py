@@ -207,6 +207,8 @@ class Family(ABC):
     __slots__ = ()
     # whether equal parameters make equal distributions (not so for what wraps an object of another library)
     _comparable: ClassVar[bool] = True
+    # the set that a law of several dimensions fills: two laws on different ones share no mass
+    _carrier: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         """Parse once: a bad parameter is refused where it is given, by its name."""

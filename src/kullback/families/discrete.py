@@ -327,6 +327,7 @@ class Zeta(Whole):
     """Mass x^{−exponent}/ζ(exponent) on 1, 2, 3, … (SciPy's zipf, a)."""
 
     exponent: Array = greater_than(1.0)
+    _power_tail: ClassVar[bool] = True
 
     def _standard_support(self, xp: Namespace) -> tuple[Array, Array]:
         return 1.0, math.inf

@@ -14,6 +14,7 @@ from kullback.errors import InvalidForm
 from kullback.families import dispatch
 from kullback.families.answer import SUPPORT, Answer
 from kullback.families.base import Family, work
+from kullback.families.categorical import Categorical
 from kullback.families.line import Line
 from kullback.families.low_rank import LowRankMultivariateNormal
 from kullback.families.multivariate_normal import MultivariateNormal, normal_parts
@@ -21,7 +22,6 @@ from kullback.families.namespace import to_host
 from kullback.families.normal import LogNormal, Normal
 from kullback.families.process import MarkovChain
 from kullback.families.product import Independent, Product
-from kullback.families.simplex import Categorical
 from kullback.result.explanation import Explanation, Infinite
 
 Array = Any

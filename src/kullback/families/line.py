@@ -24,6 +24,8 @@ class Line(Family):
     discrete: ClassVar[bool] = False
     # whether y > 0, so that powers of y have a meaning
     _positive: ClassVar[bool] = False
+    # whether masses fall as a power of x, too slowly for a sum
+    _power_tail: ClassVar[bool] = False
     # whether the parts are components, one of which is drawn
     _mixes: ClassVar[bool] = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class LowRankMultivariateNormal(Family):
     loc: Array = real_vector()
     cov_factor: Array = real_matrix()
     cov_diag: Array = positive_vector()
+    _carrier: ClassVar[str] = "all vectors"
 
     def _check_together(self) -> None:
         sizes = {self.loc.shape[-1], self.cov_factor.shape[-2], self.cov_diag.shape[-1]}

@@ -8,8 +8,10 @@ from typing import Any
 
 from kullback.errors import NoClosedForm
 from kullback.families import (
+    categorical,
     circular,
     directional,
+    dirichlet,
     discrete,
     dispatch,
     gamma,
@@ -20,7 +22,6 @@ from kullback.families import (
     normal,
     process,
     product,
-    simplex,
     student,
     symmetric,
     tails,
@@ -123,10 +124,10 @@ def members() -> tuple[list[Family], list[Family]]:
         (discrete.BetaBinomial(5.0, 2.0, 3.0), discrete.BetaBinomial(7.0, 2.5, 3.0)),
         (discrete.Skellam(2.0, 3.0), discrete.Skellam(2.5, 2.0)),
         (discrete.Hypergeometric(30.0, 12.0, 5.0), discrete.Hypergeometric(40.0, 20.0, 7.0)),
-        (simplex.Categorical([0.2, 0.8]), simplex.Categorical([0.3, 0.7])),
-        (simplex.Multinomial(5.0, [0.2, 0.8]), simplex.Multinomial(5.0, [0.3, 0.7])),
-        (simplex.Dirichlet([2.0, 3.0]), simplex.Dirichlet([2.5, 1.7])),
-        (simplex.DirichletMultinomial([2.0, 3.0], 5.0), simplex.DirichletMultinomial([2.5, 1.7], 5.0)),
+        (categorical.Categorical([0.2, 0.8]), categorical.Categorical([0.3, 0.7])),
+        (categorical.Multinomial(5.0, [0.2, 0.8]), categorical.Multinomial(5.0, [0.3, 0.7])),
+        (dirichlet.Dirichlet([2.0, 3.0]), dirichlet.Dirichlet([2.5, 1.7])),
+        (dirichlet.DirichletMultinomial([2.0, 3.0], 5.0), dirichlet.DirichletMultinomial([2.5, 1.7], 5.0)),
         (multivariate_normal.MultivariateNormal(e1, S1), multivariate_normal.MultivariateNormal(e2, S2)),
         (
             low_rank.LowRankMultivariateNormal(e1, S1[:, :1], e2 + 1.0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class MultivariateNormal(Family):
 
     mean: Array = real_vector()
     cov: Array = real_matrix()
+    _carrier: ClassVar[str] = "all vectors"
 
     def _check_together(self) -> None:
         check_spd(self.cov, "MultivariateNormal.cov")
@@ -79,6 +80,7 @@ class MatrixNormal(Family):
     mean: Array = real_matrix()
     row_cov: Array = real_matrix()
     col_cov: Array = real_matrix()
+    _carrier: ClassVar[str] = "all matrices"
 
     def _check_together(self) -> None:
         check_spd(self.row_cov, "MatrixNormal.row_cov")

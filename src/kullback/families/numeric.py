@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from kullback.families.answer import Answer
+from kullback.families.answer import SUPPORT, Answer
 from kullback.families.line import Line
 
 
@@ -20,6 +21,9 @@ def kl(p: Any, q: Any) -> Answer:
         answer = numeric_kl(p, q)
         if answer is not None:
             return answer
+    if p._carrier and q._carrier and p._carrier != q._carrier:
+        note = f"p lives on {p._carrier}, q on {q._carrier}: neither has a density with respect to the other."
+        return Answer(math.inf, SUPPORT, notes=(note,))
     raise dispatch.no_closed_form(p, q, "it is not a pair on the line that quadrature could answer")
 
 

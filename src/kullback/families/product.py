@@ -39,6 +39,12 @@ class Independent(Family):
         return (self.base,)
 
     @property
+    def _carrier(self) -> str:  # type: ignore[override]
+        if self.base.event_shape or len(self.event_shape) != 1:
+            return ""
+        return "vectors of counts" if getattr(self.base, "discrete", False) else "all vectors"
+
+    @property
     def batch_shape(self) -> tuple[int, ...]:
         """The batch axes that remain."""
         shape = self.base.batch_shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class MultivariateStudentT(Family):
     df: Array = positive()
     loc: Array = real_vector()
     shape: Array = real_matrix()
+    _carrier: ClassVar[str] = "all vectors"
 
     def _check_together(self) -> None:
         check_spd(self.shape, "MultivariateStudentT.shape")
