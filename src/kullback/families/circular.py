@@ -22,6 +22,10 @@ _BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
     854513 / 138, -236364091 / 2730, 8553103 / 6, -23749461029 / 870, 8615841276005 / 14322,
 )  # fmt: skip
+# coth x − 1/x = Σ 4ᵏB₂ₖ/(2k)!·x^{2k−1}, its integral and its slope; highest powers first
+_LANGEVIN = [4.0**k * b / math.factorial(2 * k) for k, b in enumerate(_BERNOULLI, 1)][::-1]
+_LOG_SINHC = [c / (2 * k) for k, c in zip(range(len(_BERNOULLI), 0, -1), _LANGEVIN, strict=True)]
+_SLOPE = [c * (2 * k - 1) for k, c in zip(range(len(_BERNOULLI), 0, -1), _LANGEVIN, strict=True)]
 
 
 @family
@@ -145,7 +149,7 @@ def _sinhc_bregman(x: Array, y: Array, h: Array, xp: Namespace) -> Array:
         0.0 * close,
         close,
         near=near,
-        curvature=lambda v: _langevin_slope(x + v, xp),
+        curvature=lambda v, xp: _langevin_slope(x + v, xp),
         far=lambda s, t: 0.0 * (s + t),
         xp=xp,
     )
@@ -161,8 +165,8 @@ def _log_sinhc(x: Array, xp: Namespace) -> Array:
     """log(sinh x/x), even, 0 at 0."""
     near, s, t = _small(x, xp)
     z, total = s * s, 0.0 * s
-    for k in range(len(_BERNOULLI), 0, -1):
-        total = (total + 4.0**k * _BERNOULLI[k - 1] / (2 * k * math.factorial(2 * k))) * z
+    for c in _LOG_SINHC:
+        total = (total + c) * z
     size = xp.abs(t)
     return xp.where(near, total, size + xp.log1p(-xp.exp(-2.0 * size)) - xp.log(2.0 * size))
 
@@ -171,8 +175,8 @@ def _langevin(x: Array, xp: Namespace) -> Array:
     """Coth x − 1/x."""
     near, s, t = _small(x, xp)
     z, total = s * s, 0.0 * s
-    for k in range(len(_BERNOULLI), 0, -1):
-        total = total * z + 4.0**k * _BERNOULLI[k - 1] / math.factorial(2 * k)
+    for c in _LANGEVIN:
+        total = total * z + c
     e = xp.exp(-2.0 * xp.abs(t))
     coth = (1.0 + e) / (1.0 - e)
     return xp.where(near, s * total, xp.where(t > 0, coth, -coth) - 1.0 / t)
@@ -182,7 +186,7 @@ def _langevin_slope(x: Array, xp: Namespace) -> Array:
     """1/x² − 1/sinh²x > 0."""
     near, s, t = _small(x, xp)
     z, total = s * s, 0.0 * s
-    for k in range(len(_BERNOULLI), 0, -1):
-        total = total * z + (2 * k - 1) * 4.0**k * _BERNOULLI[k - 1] / math.factorial(2 * k)
+    for c in _SLOPE:
+        total = total * z + c
     e = xp.exp(-2.0 * xp.abs(t))
     return xp.where(near, total, 1.0 / (t * t) - 4.0 * e / (1.0 - e) ** 2)

@@ -513,7 +513,7 @@ def log_series_kl(p: Array, q: Array, *, xp: Namespace) -> Array:
     a, b = xp.where(low, p, 0.1 + 0.0 * p), xp.where(low, q, 0.1 + 0.0 * q)
     step = log_ratio(b, a, xp=xp)
 
-    def curvature(eta: Array) -> Array:
+    def curvature(eta: Array, xp: Namespace) -> Array:
         # (log L)″ in log p: p·ψ(−p)/(L(1−p))², which is Var x
         x = a * xp.exp(eta)
         L_x = -xp.log1p(-x)

@@ -292,6 +292,8 @@ def _moved(f: Feature, m: Shift, rho: Ratio, xp: Namespace) -> list[tuple[Array,
 
 def times(weight: Array, value: Array, *, xp: Namespace) -> Array:
     """weight·value with 0·∞ = 0: a term that q does not have, or that p never meets, costs nothing."""
+    if xp.name == "scalar":
+        return 0.0 if weight == 0 or value == 0 else weight * value
     weight, value = xp.double(weight), xp.double(value)
     none = ((weight == 0) & (xp.abs(value) == math.inf)) | ((value == 0) & (xp.abs(weight) == math.inf))
     zero = xp.zeros_like(weight)
@@ -300,5 +302,7 @@ def times(weight: Array, value: Array, *, xp: Namespace) -> Array:
 
 def plus(x: Array, y: Array, *, xp: Namespace) -> Array:
     """X + y, where an infinite side wins over a side that does not exist (NaN)."""
+    if xp.name == "scalar":
+        return x if abs(x) == math.inf else y if abs(y) == math.inf else x + y
     x, y = xp.double(x), xp.double(y)
     return xp.where(xp.abs(x) == math.inf, x, xp.where(xp.abs(y) == math.inf, y, x + y))

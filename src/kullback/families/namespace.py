@@ -87,7 +87,9 @@ def _numpy() -> Namespace:
     return SimpleNamespace(
         name="numpy",
         **{f: getattr(np, f) for f in [*_ELEMENTWISE, "where", "zeros_like", "ones_like", "broadcast_to", "arctan"]},
-        **{f: getattr(special, f) for f in _SCIPY},
+        **{f: getattr(special, f) for f in _SCIPY if f != "polygamma"},
+        # SciPy's own computes digamma besides
+        polygamma=lambda n, x: (-1.0) ** (n + 1) * math.factorial(n) * special.zeta(n + 1.0, x),
         double=lambda x: np.asarray(x, dtype=float),
         like=lambda x, dtype: np.asarray(x, dtype=dtype),
         sum=lambda x: np.sum(x, axis=-1),
