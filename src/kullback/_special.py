@@ -184,6 +184,17 @@ def gamma_bregman(a: Array, c: Array, h: Array | None = None, *, xp: Namespace) 
     return up + gamma_leading(above_a, above_c, h, xp=xp) + gamma_rest(above_a, above_c, h, xp=xp)
 
 
+def gamma_step(a: Array, h: Array, *, xp: Namespace) -> Array:
+    """lnΓ(a+h) − lnΓ(a): above GAMMA_SHIFT as hψ₀(a) + B_Γ(a, a+h), which no large lnΓ enters."""
+    a, h = a + 0.0 * h, h + 0.0 * a
+    large = a > GAMMA_SHIFT
+    one = xp.ones_like(a)
+    high, low = xp.where(large, a, GAMMA_SHIFT * one), xp.where(large, one, a)
+    step, small = xp.where(large, h, 0.0 * h), xp.where(large, 0.0 * h, h)
+    far = step * xp.digamma(high) + gamma_bregman(high, high + step, step, xp=xp)
+    return xp.where(large, far, xp.gammaln(low + small) - xp.gammaln(low))
+
+
 def gamma_shifted(a: Array, c: Array, h: Array, *, xp: Namespace) -> tuple[Array, Array, Array]:
     """Σ_{k < 10} ψ((c+k)/(a+k) − 1), a + 10, c + 10 where a or c is below GAMMA_SHIFT; 0, a, c elsewhere; h = c − a."""
     if (plain := getattr(xp, "plain", None)) is not None:
@@ -211,6 +222,11 @@ def gamma_rest(a: Array, c: Array, h: Array, *, xp: Namespace) -> Array:
     """
     if (plain := getattr(xp, "plain", None)) is not None:
         return plain.gamma_rest(a, c, h)
+    return 0.5 * psi_ratio(a, c, h, xp=xp) + gamma_series(a, c, h)
+
+
+def gamma_series(a: Array, c: Array, h: Array) -> Array:
+    """S(c) − S(a) − h·S′(a) for Stirling's series S: the last part of `gamma_rest`."""
     p, u = 1.0 / a, 1.0 / c
     total, polynomial, power = 0.0, 0.0, 1.0
     for n in range(1, 2 * len(_STIRLING)):
@@ -218,7 +234,7 @@ def gamma_rest(a: Array, c: Array, h: Array, *, xp: Namespace) -> Array:
         polynomial = polynomial * u + n * power
         if n % 2:
             total = total + _STIRLING[n // 2] * polynomial
-    return 0.5 * psi_ratio(a, c, h, xp=xp) + (h * p) * (h * u) * total
+    return (h * p) * (h * u) * total
 
 
 def normal_kl(mean_p: Array, std_p: Array, mean_q: Array, std_q: Array, *, xp: Namespace) -> Array:

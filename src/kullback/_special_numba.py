@@ -23,6 +23,7 @@ _A = np.array(_ATANH)
 _E = np.array(_EXPM1)
 _S = np.array(_STIRLING)
 _INF = math.inf
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _inline = numba.njit(cache=True, error_model="numpy")
 
 
@@ -132,8 +133,22 @@ def _normals(m: float, s: float, n: float, t: float) -> float:
     return 0.5 * (d * d + w * w) + _psi_ratio(t, s, s - t)
 
 
+@_inline
+def _fallen(k1: float, k2: float, h: float) -> float:
+    """What B_Γ(k₁, k₂) has besides Stirling's leading part, for a large k₁ and a small k₂."""
+    own = math.lgamma(k2) - (k2 - 0.5) * math.log(k2) + k2 - _HALF_LOG_2PI
+    error, slope, power = 0.0, 0.0, 1.0 / k1
+    for j in range(len(_S)):
+        error += _S[j] * power
+        slope -= (2 * j + 1) * _S[j] * power / k1
+        power /= k1 * k1
+    return own - error - h * slope + 0.5 * _psi_ratio(k1, k2, h)
+
+
 @_loop(_four)
 def _shape_and_scale(k1: float, k2: float, h: float, M: float) -> float:
+    if k1 > 2 * GAMMA_SHIFT and k2 < GAMMA_SHIFT:
+        return k2 * _phi(M - _log_ratio(k2, k1)) + _fallen(k1, k2, h)
     if min(k1, k2) < GAMMA_SHIFT:
         a, c = k1 + GAMMA_SHIFT, k2 + GAMMA_SHIFT
         leading = c * _psi_ratio(c, a, -h) + (k1 * _phi(M) - h * M)

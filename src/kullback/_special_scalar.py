@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from kullback._special import _ATANH, _STIRLING, GAMMA_SHIFT, PSI_HIGH, PSI_LOW
+from kullback._special import _ATANH, _EXPM1, _STIRLING, GAMMA_SHIFT, PHI_RADIUS, PSI_HIGH, PSI_LOW
 
 _INF = math.inf
 
@@ -46,6 +46,37 @@ def gamma_rest(a: float, c: float, h: float) -> np.float64:
         if n % 2:
             total += _STIRLING[n // 2] * polynomial
     return np.float64(0.5 * _psi_ratio(a, c, h) + (h * p) * (h * u) * total)
+
+
+def shape_and_scale(k1: float, k2: float, h: float, M: float) -> np.float64:
+    """B_Γ(k₁,k₂) + k₁φ(M) − hM, each case of `families.stacy` taken once."""
+    k1, k2, h, M = float(k1), float(k2), float(h), float(M)
+    if k1 > 2 * GAMMA_SHIFT and k2 < GAMMA_SHIFT:
+        return np.float64(k2 * _phi(M - _log_ratio(k2, k1)) + _fallen(k1, k2, h))
+    if min(k1, k2) < GAMMA_SHIFT:
+        up, a, c = gamma_shifted(k1, k2, h)
+        leading = c * _psi_ratio(c, a, -h) + (k1 * _phi(M) - h * M)
+        return up + leading + gamma_rest(a, c, h)
+    return k2 * _phi(M - _log_ratio(k2, k1)) + gamma_rest(k1, k2, h)
+
+
+def _fallen(k1: float, k2: float, h: float) -> float:
+    own = math.lgamma(k2) - (k2 - 0.5) * math.log(k2) + k2 - 0.5 * math.log(2 * math.pi)
+    error, slope, power = 0.0, 0.0, 1.0 / k1
+    for j, s in enumerate(_STIRLING):
+        error += s * power
+        slope -= (2 * j + 1) * s * power / k1
+        power /= k1 * k1
+    return own - error - h * slope + 0.5 * _psi_ratio(k1, k2, h)
+
+
+def _phi(u: float) -> float:
+    if abs(u) < PHI_RADIUS:
+        total = _EXPM1[-1]
+        for c in _EXPM1[-2::-1]:
+            total = total * u + c
+        return u * u * total
+    return math.expm1(u) - u if u < 709.78 else _INF
 
 
 def _log_ratio(x: float, y: float) -> float:

@@ -5,6 +5,7 @@ The only place that knows several rooms; each is imported when it is needed.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Hashable, Sequence
 from types import ModuleType
@@ -189,11 +190,14 @@ def explain(p: Any, q: Any, /, *, labels: Sequence[Hashable] | None = None, base
 
 def _is_family(x: Any) -> bool:
     """A cheap look: arrays and forms have no log-density; the families room decides about what has one."""
+    if type(x).__module__.startswith("kullback.families"):
+        return True
     if isinstance(x, (list, tuple, dict)) or hasattr(x, "__array__"):
         return False
     return any(hasattr(x, name) for name in ("log_prob", "logpdf", "logpmf"))
 
 
+@functools.cache
 def _families() -> ModuleType:
     return importlib.import_module("kullback.families.dispatch")
 

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 import kullback.families as F
-from kullback import NoClosedForm, entropy, explain, kl_divergence
+from kullback import InvalidForm, NoClosedForm, entropy, explain, kl_divergence
 from kullback.families import dispatch
 
 m = mp.mpf
@@ -140,9 +140,42 @@ def test_boundaries() -> None:
     assert kl_divergence(F.Binomial(0, 0.4), F.Binomial(0, 0.9)) == 0.0
 
 
-def test_a_tail_too_long_is_refused_not_cut() -> None:
-    with pytest.raises(NoClosedForm, match="monte_carlo"):
-        kl_divergence(F.Zeta(3.5), F.Poisson(2.0))
+@pytest.mark.parametrize(
+    ("exponent", "q", "truth"),
+    [
+        # mpmath, mp.dps=30: nsum(p·log(p/q), [1, inf], method="euler-maclaurin")
+        (3.5, F.Poisson(2.0), 0.90230683035359437),
+        (8.0, F.Poisson(2.0), 1.2797491153914189),
+        (2.5, F.NegativeBinomial(2.5, 0.4), 0.86127004482480331),
+    ],
+)
+def test_the_power_tail_of_a_zeta_law(exponent: float, q: Any, truth: float) -> None:
+    answer = dispatch._kl(F.Zeta(exponent), q)
+    assert float(answer.value) == pytest.approx(truth, rel=3e-15)
+    assert answer.error < 1e-13
+
+
+def test_a_tail_too_heavy_is_infinite() -> None:
+    # E x log x of a zeta law exists above 2
+    assert kl_divergence(F.Zeta(1.9), F.Poisson(2.0)) == math.inf
+    with pytest.raises(NoClosedForm, match="fade too slowly"):
+        kl_divergence(F.Zeta(2.02), F.Poisson(2.0))
+
+
+def test_counts_of_several_kinds() -> None:
+    fixed, random = F.Multinomial(5.0, [0.2, 0.8]), F.DirichletMultinomial([2.0, 3.0], 5.0)
+    assert kl_divergence(fixed, random) == pytest.approx(
+        kl_divergence(F.Binomial(5.0, 0.2), F.BetaBinomial(5.0, 2.0, 3.0)), rel=1e-13
+    )
+    assert kl_divergence(random, fixed) == pytest.approx(
+        kl_divergence(F.BetaBinomial(5.0, 2.0, 3.0), F.Binomial(5.0, 0.2)), rel=1e-13
+    )
+    assert kl_divergence(fixed, F.Multinomial(6.0, [0.2, 0.8])) == math.inf
+    three = stats.multinomial(5, [0.2, 0.3, 0.5])
+    assert entropy(three) == pytest.approx(float(three.entropy()), rel=1e-12)
+    assert entropy(F.Multinomial(5.0, logits=np.log([0.2, 0.3, 0.5]))) == pytest.approx(float(three.entropy()))
+    with pytest.raises(InvalidForm, match="expected the same space"):
+        kl_divergence(F.Multinomial(5.0, [0.2, 0.8]), F.Multinomial(5.0, [0.2, 0.3, 0.5]))
 
 
 def test_dirichlet_multinomial_of_two_is_beta_binomial() -> None:

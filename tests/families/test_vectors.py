@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from typing import Any
 
+import mpmath as mp
 import numpy as np
 import pytest
+import torch
 from scipy import stats
+from torch import distributions as D
 
 import kullback.families as F
+from exact import error
 from kullback import InvalidDistribution, InvalidForm, NoClosedForm, entropy, explain, kl_divergence
 
 S1 = np.array([[2.0, 0.3], [0.3, 1.0]])
@@ -26,6 +31,8 @@ PAIRS = [
     (F.MatrixNormal(S1, S1, S2), F.MatrixNormal(S2, S2, S1)),
     (F.Wishart(5.0, S1), F.Wishart(6.0, S2)),
     (F.InverseWishart(7.0, S1), F.InverseWishart(8.0, S2)),
+    (F.Wishart(7.0, S1), F.InverseWishart(8.0, S2)),
+    (F.InverseWishart(9.0, S1), F.Wishart(6.0, S2)),
     (F.NormalInverseWishart(E1, 2.0, 7.0, S1), F.NormalInverseWishart(E2, 3.0, 8.0, S2)),
     (F.Dirichlet([2.0, 3.0, 0.7]), F.Dirichlet([1.0, 2.0, 1.7])),
     (F.VonMisesFisher([0.0, 0.0, 1.0], 3.0), F.VonMisesFisher([0.0, 0.6, 0.8], 5.0)),
@@ -95,6 +102,11 @@ def test_student_vectors_of_one_dimension_are_student() -> None:
 def test_wishart_of_one_dimension_is_gamma() -> None:
     got = kl_divergence(F.Wishart(5.0, [[2.0]]), F.Wishart(7.0, [[1.5]]))
     assert got == pytest.approx(kl_divergence(F.Gamma(2.5, 0.25), F.Gamma(3.5, 1 / 3)), rel=1e-13)
+    got = kl_divergence(F.Wishart(2.5, [[2.0]]), F.InverseWishart(3.0, [[1.0]]))
+    assert got == pytest.approx(kl_divergence(F.Gamma(1.25, 0.25), F.InverseGamma(1.5, 0.5)), rel=1e-13)
+    got = kl_divergence(F.InverseWishart(5.0, [[2.0]]), F.Wishart(3.0, [[1.5]]))
+    assert got == pytest.approx(kl_divergence(F.InverseGamma(2.5, 1.0), F.Gamma(1.5, 1 / 3)), rel=1e-13)
+    assert kl_divergence(F.Wishart(1.9, [[2.0]]), F.InverseWishart(3.0, [[1.0]])) == math.inf
 
 
 def test_markov_rate_is_the_limit_of_paths() -> None:
@@ -146,5 +158,96 @@ def test_bad_matrices_are_refused_by_name() -> None:
         F.AutoRegression([1.1], 1.0)
     with pytest.raises(InvalidDistribution):
         F.MarkovChain([[0.9, 0.2], [0.4, 0.6]])
-    with pytest.raises(NoClosedForm, match=r"Dirichlet‖MultivariateNormal.*monte_carlo"):
-        kl_divergence(F.Dirichlet([2.0, 3.0]), F.MultivariateNormal(E1, S1))
+    mixture = F.Mixture([0.5, 0.5], [F.MultivariateNormal(E1, S1), F.MultivariateNormal(E2, S2)])
+    with pytest.raises(NoClosedForm, match=r"Mixture‖MultivariateNormal.*monte_carlo.*bounds"):
+        kl_divergence(mixture, F.MultivariateNormal(E1, S1))
+
+
+def test_laws_on_different_sets_share_no_mass() -> None:
+    for p, q in [
+        (F.Dirichlet([2.0, 3.0]), F.MultivariateNormal(E1, S1)),
+        (F.MultivariateNormal(E1, S1), F.VonMisesFisher(E1, 2.0)),
+        (F.Multinomial(5.0, [0.5, 0.5]), F.Dirichlet([2.0, 3.0])),
+        (F.Wishart(5.0, S1), F.MatrixNormal(S1, S1, S2)),
+    ]:
+        told = explain(p, q)
+        assert told.value == math.inf
+        assert "neither has a density" in told.notes[0]
+
+
+def _low_rank_truth(p: Any, q: Any) -> mp.mpf:
+    """½[tr(S₂⁻¹S₁) − d − log det S₁/S₂ + Δᵀ S₂⁻¹Δ] of the exact floats."""
+
+    def cov(x: Any) -> Any:
+        W = mp.matrix(x.cov_factor.tolist())
+        return W * W.T + mp.diag([mp.mpf(float(v)) for v in x.cov_diag])
+
+    S1, S2 = cov(p), cov(q)
+    inverse, shift = S2**-1, mp.matrix(p.loc.tolist()) - mp.matrix(q.loc.tolist())
+    W = inverse * S1
+    trace = mp.fsum(W[i, i] for i in range(len(p.loc)))
+    return (trace - len(p.loc) - mp.log(mp.det(S1) / mp.det(S2)) + (shift.T * inverse * shift)[0]) / 2
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e3])
+@pytest.mark.parametrize("step", [1.0, 1e-2, 1e-4, 1e-8])
+def test_low_rank_covariances_by_their_factors(step: float, size: float) -> None:
+    rng = np.random.default_rng(4)
+    d, r = 6, 2
+    diag, W, m = np.exp(rng.normal(size=d)), size * rng.normal(size=(d, r)), rng.normal(size=d)
+    q = F.LowRankMultivariateNormal(m, W, diag)
+    moved = (
+        m + step * rng.normal(size=d),
+        W + size * step * rng.normal(size=(d, r)),
+        diag * np.exp(step * rng.normal(size=d)),
+    )
+    p = F.LowRankMultivariateNormal(*moved)
+    with mp.workdps(60):
+        assert error(kl_divergence(p, q), _low_rank_truth(p, q)) < 1e-12
+    # another rank, and no rank at all
+    one = F.LowRankMultivariateNormal(m, W[:, :1], diag)
+    with mp.workdps(60):
+        # E = −W's second column is 10³ times what S₂ leaves of it: the square of that in rounding
+        assert error(kl_divergence(one, q), _low_rank_truth(one, q)) < (1e-12 if size <= 1 else 1e-15 * size**2)
+    bare = F.Independent(F.Normal(m, np.sqrt(diag)))
+    none = F.LowRankMultivariateNormal(m, np.zeros((d, 1)), np.sqrt(diag) ** 2)
+    assert kl_divergence(bare, q) == pytest.approx(kl_divergence(none, q), rel=1e-13)
+    assert kl_divergence(q, bare) == pytest.approx(kl_divergence(q, none), rel=1e-13)
+
+
+def test_ten_thousand_dimensions_need_no_square_matrix() -> None:
+    rng = np.random.default_rng(5)
+    d, r = 10_000, 5
+    p, q = (
+        F.LowRankMultivariateNormal(rng.normal(size=d), rng.normal(size=(d, r)), np.exp(rng.normal(size=d)))
+        for _ in range(2)
+    )
+    plain = F.Independent(F.Normal(p.loc, np.sqrt(p.cov_diag)))
+    tracemalloc.start()
+    values = [kl_divergence(p, q), kl_divergence(plain, q), kl_divergence(q, plain), entropy(p)]
+    p.log_prob(p.sample(3, random_state=0))
+    explain(plain, F.Independent(F.Normal(q.loc, np.sqrt(q.cov_diag))))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 50e6  # d × d would be 800 MB
+    theirs = [D.LowRankMultivariateNormal(*map(torch.from_numpy, (x.loc, x.cov_factor, x.cov_diag))) for x in (p, q)]
+    assert values[0] == pytest.approx(float(D.kl_divergence(*theirs)), rel=1e-10)
+    assert values[3] == pytest.approx(float(theirs[0].entropy()), rel=1e-12)
+    x = p.sample(3, random_state=1)
+    np.testing.assert_allclose(p.log_prob(x), theirs[0].log_prob(torch.from_numpy(x)).numpy(), rtol=1e-10)
+
+
+def test_low_rank_batches_and_draws() -> None:
+    rng = np.random.default_rng(6)
+    W = rng.normal(size=(2, 1, 3, 2))
+    p = F.LowRankMultivariateNormal(np.zeros(3), W, np.ones(3))
+    q = F.LowRankMultivariateNormal(np.zeros((4, 3)), np.ones((3, 1)), np.ones(3))
+    got = kl_divergence(p, q)
+    assert got.shape == (2, 4)
+    one = F.LowRankMultivariateNormal(np.zeros(3), W[1, 0], np.ones(3))
+    assert got[1, 2] == pytest.approx(
+        kl_divergence(one, F.LowRankMultivariateNormal(np.zeros(3), np.ones((3, 1)), np.ones(3)))
+    )
+    x = one.sample(50_000, random_state=0)
+    np.testing.assert_allclose(np.cov(x.T), np.eye(3) + W[1, 0] @ W[1, 0].T, atol=0.15)
+    assert p.sample(5, random_state=0).shape == (5, 2, 1, 3)

@@ -9,12 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from kullback.families import discrete, gamma, interval, multivariate_normal, normal, simplex, symmetric, tails
+from kullback.families import (
+    categorical,
+    dirichlet,
+    discrete,
+    gamma,
+    interval,
+    multivariate_normal,
+    normal,
+    symmetric,
+    tails,
+)
+from kullback.families.affine import Affine
 from kullback.families.base import Family
 from kullback.families.circular import VonMises
-from kullback.families.compound import Affine, Mixture
 from kullback.families.directional import VonMisesFisher
 from kullback.families.foreign import Foreign
+from kullback.families.mixture import Mixture
 from kullback.families.student import MultivariateStudentT
 from kullback.families.wishart import InverseWishart, Wishart
 
@@ -92,9 +103,9 @@ def _multivariate() -> dict[type, Callable[[Any], Any]]:
             np.atleast_1d(d.mean), np.atleast_2d(d.cov_object.covariance)
         ),
         m.matrix_normal_frozen: lambda d: multivariate_normal.MatrixNormal(d.mean, d.rowcov, d.colcov),
-        m.dirichlet_frozen: lambda d: simplex.Dirichlet(d.alpha),
-        m.multinomial_frozen: lambda d: simplex.Multinomial(d.n, d.p),
-        m.dirichlet_multinomial_frozen: lambda d: simplex.DirichletMultinomial(d.alpha, d.n),
+        m.dirichlet_frozen: lambda d: dirichlet.Dirichlet(d.alpha),
+        m.multinomial_frozen: lambda d: categorical.Multinomial(d.n, d.p),
+        m.dirichlet_multinomial_frozen: lambda d: dirichlet.DirichletMultinomial(d.alpha, d.n),
         m.wishart_frozen: lambda d: Wishart(d.df, np.atleast_2d(d.scale)),
         m.invwishart_frozen: lambda d: InverseWishart(d.df, np.atleast_2d(d.scale)),
         m.vonmises_fisher_frozen: lambda d: VonMisesFisher(d.mu, d.kappa),

@@ -11,13 +11,26 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kullback.errors import NoClosedForm
-from kullback.families import discrete, gamma, interval, multivariate_normal, normal, simplex, symmetric, tails
+from kullback.families import (
+    categorical,
+    dirichlet,
+    discrete,
+    gamma,
+    interval,
+    multivariate_normal,
+    normal,
+    symmetric,
+    tails,
+)
+from kullback.families.affine import Affine
 from kullback.families.answer import INVARIANCE, Answer
 from kullback.families.base import Family, family
 from kullback.families.circular import ContinuousBernoulli, VonMises
-from kullback.families.compound import Affine, Independent, Mixture
 from kullback.families.foreign import Foreign
 from kullback.families.line import Line
+from kullback.families.low_rank import LowRankMultivariateNormal
+from kullback.families.mixture import Mixture
+from kullback.families.product import Independent
 from kullback.families.wishart import Wishart
 
 # type name -> (family, the attributes that are its parameters, in order)
@@ -41,10 +54,10 @@ NAMED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "Uniform": (interval.Uniform, ("low", "high")),
     "VonMises": (VonMises, ("loc", "concentration")),
     "Poisson": (discrete.Poisson, ("rate",)),
-    "Dirichlet": (simplex.Dirichlet, ("concentration",)),
+    "Dirichlet": (dirichlet.Dirichlet, ("concentration",)),
     "MultivariateNormal": (multivariate_normal.MultivariateNormal, ("loc", "covariance_matrix")),
     "LowRankMultivariateNormal": (
-        multivariate_normal.LowRankMultivariateNormal,
+        LowRankMultivariateNormal,
         ("loc", "cov_factor", "cov_diag"),
     ),
     "Wishart": (Wishart, ("df", "covariance_matrix")),
@@ -93,19 +106,19 @@ def _bernoulli(d: Any) -> Family:
         return discrete.Bernoulli(d.probs)
     import torch
 
-    return simplex.Categorical(logits=torch.stack([torch.zeros_like(d.logits), d.logits], dim=-1))
+    return categorical.Categorical(logits=torch.stack([torch.zeros_like(d.logits), d.logits], dim=-1))
 
 
 def _categorical(d: Any) -> Family:
     # torch divides probs by their sum and shifts logits; both are undone by the exact normalisation of the door
-    return simplex.Categorical(d.probs) if _given_probs(d) else simplex.Categorical(logits=d.logits)
+    return categorical.Categorical(d.probs) if _given_probs(d) else categorical.Categorical(logits=d.logits)
 
 
 def _multinomial(d: Any) -> Family:
     inner = d._categorical
     if _given_probs(inner):
-        return simplex.Multinomial(d.total_count, inner.probs)
-    return simplex.Multinomial(d.total_count, logits=inner.logits)
+        return categorical.Multinomial(d.total_count, inner.probs)
+    return categorical.Multinomial(d.total_count, logits=inner.logits)
 
 
 def _independent(d: Any) -> Family:
@@ -114,19 +127,9 @@ def _independent(d: Any) -> Family:
 
 
 def _mixture(d: Any) -> Family:
-    if tuple(d.batch_shape):
-        msg = "MixtureSameFamily with batch axes is not supported; index it, and ask for each mixture."
-        raise NoClosedForm(msg)
+    weights = d.mixture_distribution.probs
     part = adapted(d.component_distribution)
-    n = d.mixture_distribution.probs.shape[-1]
-
-    def member(k: int) -> Any:
-        def pick(x: Any) -> Any:
-            return x if isinstance(x, float) or not x.shape else x[k]
-
-        return part._with(pick)
-
-    return Mixture(d.mixture_distribution.probs, tuple(member(k) for k in range(n)))
+    return Mixture(weights, tuple(part._along(k) for k in range(weights.shape[-1])))
 
 
 def _transformed(d: Any) -> Family:
@@ -202,6 +205,10 @@ class Pushed(Family):
 
     def _with(self, change: Callable[[Any], Any]) -> Any:
         return self
+
+    def _along(self, k: int, skip: int = 0) -> Any:
+        msg = f"a mixture of {self.wrapped!r} cannot be taken apart: its maps have no family here."
+        raise NoClosedForm(msg)
 
     def _kl(self, q: Any, xp: Any) -> Answer | None:
         from kullback.families import dispatch

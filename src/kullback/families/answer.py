@@ -22,9 +22,14 @@ EXACT = (IDENTITY, STABLE, EXPECTATIONS, INVARIANCE, SUPPORT, FINITE_SUM)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A divergence in nats, the route that answered, and an absolute bound on its error (0.0 for a closed form)."""
+    """A divergence in nats, the route that answered, and an absolute bound on its error.
+
+    The bound of a closed form is 0.0: it is right to rounding, in the size of its own value.
+    """
 
     value: Array
     method: str
     error: float = 0.0
     notes: tuple[str, ...] = ()
+    # the largest of the terms that the value is left of; 0.0 where nothing cancels
+    size: Array = 0.0

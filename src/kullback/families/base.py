@@ -207,6 +207,8 @@ class Family(ABC):
     __slots__ = ()
     # whether equal parameters make equal distributions (not so for what wraps an object of another library)
     _comparable: ClassVar[bool] = True
+    # the set that a law of several dimensions fills: two laws on different ones share no mass
+    _carrier: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         """Parse once: a bad parameter is refused where it is given, by its name."""
@@ -291,6 +293,22 @@ class Family(ABC):
                 value = value._pick(shape, at)
             elif isinstance(value, tuple) and value and isinstance(value[0], Family):
                 value = tuple(v._pick(shape, at) for v in value)
+            object.__setattr__(new, name, value)
+        return new
+
+    def _along(self, k: int, skip: int = 0) -> Any:
+        """The k-th member along the last batch axis but `skip`."""
+        new = object.__new__(type(self))
+        for name, constraint in spec(type(self)):
+            value = getattr(self, name)
+            if constraint is not None and value is not None and not isinstance(value, float):
+                axis = len(value.shape) - constraint.event_dims - 1 - skip
+                if axis >= 0:
+                    value = value[(slice(None),) * axis + (k if value.shape[axis] > 1 else 0,)]
+            elif isinstance(value, Family):
+                value = value._along(k, skip)
+            elif isinstance(value, tuple) and value and isinstance(value[0], Family):
+                value = tuple(v._along(k, skip) for v in value)
             object.__setattr__(new, name, value)
         return new
 

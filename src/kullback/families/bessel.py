@@ -13,6 +13,7 @@ import numpy as np
 
 from kullback._special import psi_ratio
 from kullback.families.bregman import bregman
+from kullback.families.namespace import is_concrete
 
 Array = Any
 Namespace = Any
@@ -29,6 +30,8 @@ def border(nu: float) -> float:
 def ratio(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """A = I_{ν+1}(κ)/I_ν(κ), in [0, 1)."""
     large = kappa > border(nu)
+    if _none(large):
+        return _fraction(kappa, nu, xp)
     return xp.where(
         large,
         1.0 - _rest(xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa), nu),
@@ -40,27 +43,39 @@ def curvature(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """F″(κ) = 1 − A² − (2ν+1)A/κ > 0."""
     large = kappa > border(nu)
     k_small = xp.where(large, 1.0 + 0.0 * kappa, kappa)
-    a = _fraction(k_small, nu, xp)
     # A/κ = r with A = κr; near 0 A′ → 1/(2ν+2), as 1 − (2ν+1)r − κ²r² says without dividing
     r = _fraction_over(k_small, nu, xp)
+    a = k_small * r
     small = 1.0 - (2.0 * nu + 1.0) * r - a * a
+    if _none(large):
+        return small
     k_large = xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa)
     first, second = _log_series(k_large, nu)[1:]
     return xp.where(large, (nu + 0.5) / (k_large * k_large) + second, small) + 0.0 * first
 
 
+def _none(large: Any) -> bool:
+    """Whether no κ is known to be large."""
+    return is_concrete(large) and not bool(large.any())
+
+
 def log_normaliser(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """F(κ) = log(I_ν(κ)/κ^ν), finite at 0."""
+    return kappa - below_peak(kappa, nu, xp=xp)
+
+
+def below_peak(kappa: Array, nu: float, *, xp: Namespace) -> Array:
+    """κ − F(κ): the density's peak, whose digits a large κ would take."""
     large = kappa > border(nu)
     k = xp.where(large, 1.0 + 0.0 * kappa, kappa)
     # power series Σ (κ²/4)^m/(m!·(ν+1)_m), all terms positive
     z, total = 0.25 * k * k, 1.0 + 0.0 * k
     for m in range(int(0.75 * border(nu)) + 60, 0, -1):
         total = 1.0 + total * z / (m * (nu + m))
-    small = xp.log(total) - math.lgamma(nu + 1.0) - nu * math.log(2.0)
+    small = k - xp.log(total) + math.lgamma(nu + 1.0) + nu * math.log(2.0)
     K = xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa)
     log_T = _log_series(K, nu, xp)[0]
-    return xp.where(large, K - (nu + 0.5) * xp.log(K) - 0.5 * math.log(2 * math.pi) + log_T, small)
+    return xp.where(large, (nu + 0.5) * xp.log(K) + 0.5 * math.log(2 * math.pi) - log_T, small)
 
 
 def log_normaliser_bregman(s: Array, t: Array, nu: float, *, xp: Namespace) -> Array:
@@ -78,15 +93,17 @@ def log_normaliser_bregman(s: Array, t: Array, nu: float, *, xp: Namespace) -> A
         plain = log_normaliser(y, nu, xp=xp) - log_normaliser(x, nu, xp=xp) - (y - x) * ratio(x, nu, xp=xp)
         return xp.where(both, above, plain)
 
-    return bregman(s, t, near=near, curvature=lambda k: curvature(k, nu, xp=xp), far=far, xp=xp)
+    return bregman(s, t, near=near, curvature=lambda k, xp: curvature(k, nu, xp=xp), far=far, xp=xp)
 
 
 def _fraction_over(kappa: Array, nu: float, xp: Namespace) -> Array:
     """A/κ by the continued fraction 1/(2(ν+1) + κ²/(2(ν+2) + …)), closed by Amos's bound."""
     z = kappa * kappa
-    n = nu + _STEPS + 0.01 * 0
+    # fewer steps for a small κ, where it can be seen
+    steps = min(20 + int(1.5 * float(np.max(kappa))), _STEPS) if xp.name in ("scalar", "numpy") else _STEPS
+    n = nu + steps
     r = 1.0 / (n + 0.5 + xp.sqrt((n + 1.5) ** 2 + z))
-    for j in range(_STEPS, 0, -1):
+    for j in range(steps, 0, -1):
         r = 1.0 / (2.0 * (nu + j) + z * r)
     return r
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kullback.families import discrete, interval, multivariate_normal, normal, simplex, tails
+from kullback.families import dirichlet, discrete, interval, multivariate_normal, normal, tails
 from kullback.families.base import Family
 from kullback.families.circular import ContinuousBernoulli, VonMises
 from kullback.families.gamma import GeneralizedGamma
@@ -170,7 +170,7 @@ _RULES: dict[type, Any] = {
     normal.LogNormal: _normal,
     interval.LogitNormal: _normal,
     interval.Beta: _plain("concentration1", "concentration0"),
-    simplex.Dirichlet: _dirichlet,
+    dirichlet.Dirichlet: _dirichlet,
     discrete.Poisson: _poisson,
     discrete.Bernoulli: _logit,
     discrete.Binomial: _logit,

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from kullback.families.namespace import namespace_of
+
 Array = Any
 Namespace = Any
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+_PLACES = 0.5 * (1.0 + _NODES)
+_SHARES = 0.5 * _WEIGHTS * (1.0 - _PLACES)
 
 
 def bregman(
@@ -17,16 +21,24 @@ def bregman(
     t: Array,
     *,
     near: Array,
-    curvature: Callable[[Array], Array],
+    curvature: Callable[[Array, Namespace], Array],
     far: Callable[[Array, Array], Array],
     xp: Namespace,
 ) -> Array:
     """(t−s)²∫₀¹(1−v)F″(s + v(t−s))dv where `near`, a sum of positive terms; far(s, t) elsewhere."""
     s, t = s + 0.0 * t, t + 0.0 * s
     d = t - s
+    if xp.name == "scalar":
+        return d * d * mean_curvature(s, d, curvature, xp) if near else far(s, t)
     close = xp.where(near, d, 0.0 * d)
+    return xp.where(near, close * close * mean_curvature(s, close, curvature, xp), far(s, xp.where(near, s, t)))
+
+
+def mean_curvature(s: Array, d: Array, curvature: Callable[[Array, Namespace], Array], xp: Namespace) -> Array:
+    """∫₀¹(1−v)F″(s + vd)dv by Gauss–Legendre; a number's nodes go through F″ as one array."""
+    if xp.name == "scalar":
+        return np.float64(_SHARES @ curvature(s + _PLACES * d, namespace_of(_PLACES)))
     total = 0.0 * d
-    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-        v = 0.5 * (1.0 + float(node))
-        total = total + 0.5 * float(weight) * (1.0 - v) * curvature(s + v * close)
-    return xp.where(near, close * close * total, far(s, xp.where(near, s, t)))
+    for place, share in zip(_PLACES, _SHARES, strict=True):
+        total = total + float(share) * curvature(s + float(place) * d, xp)
+    return total

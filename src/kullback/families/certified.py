@@ -7,30 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from kullback.errors import InvalidForm, NoClosedForm
+from kullback.errors import NoClosedForm
 from kullback.families import dispatch
-from kullback.families.compound import Mixture
+from kullback.families.mixture import Mixture
 from kullback.families.namespace import to_host
 from kullback.families.renyi import bhattacharyya_distance
 
 
-def bounds(p: Any, q: Any, /) -> tuple[float, float]:
+def bounds(p: Any, q: Any, /) -> tuple[Any, Any]:
     """(low, high) with low ≤ KL(p‖q) ≤ high, for mixtures of any components; equal ends where KL has a closed form.
 
     Parameters
     ----------
     p, q
-        One pair, at least one of them a `Mixture` (or torch's MixtureSameFamily); the other may be one component.
+        At least one `Mixture` (or torch's MixtureSameFamily), usually; the other may be one component.
 
     Returns
     -------
-    tuple of float
-        nats, 0 ≤ low ≤ high ≤ ∞.
+    tuple of float or of arrays
+        nats, 0 ≤ low ≤ high ≤ ∞, of the batch shape.
 
     Raises
     ------
     InvalidForm
-        Batches.
+        Different spaces, or batches that do not broadcast.
 
     Notes
     -----
@@ -48,10 +48,17 @@ def bounds(p: Any, q: Any, /) -> tuple[float, float]:
     (80.307, 80.307)
     """
     p, q = dispatch.parsed(p, "p"), dispatch.parsed(q, "q")
-    if p.batch_shape or q.batch_shape:
-        msg = f"bounds got batches of shape {p.batch_shape} and {q.batch_shape}; expected one pair."
-        raise InvalidForm(msg)
     dispatch._same_space(p, q)
+    shape = dispatch._batch(p, q)
+    if not shape:
+        return _of_one(p, q)
+    both = np.empty((2, *shape))
+    for at in np.ndindex(shape):
+        both[(slice(None), *at)] = _of_one(p._pick(shape, at), q._pick(shape, at))
+    return both[0], both[1]
+
+
+def _of_one(p: Any, q: Any) -> tuple[float, float]:
     if not isinstance(p, Mixture) and not isinstance(q, Mixture):
         answer = dispatch._kl(p, q)
         value, error = float(answer.value), float(answer.error)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kullback.families.base import family, non_negative, open_probability, real
-from kullback.families.bessel import log_normaliser, log_normaliser_bregman, ratio
+from kullback.families.base import family, non_negative, open_probability, real, work
+from kullback.families.bessel import below_peak, log_normaliser, log_normaliser_bregman, ratio
 from kullback.families.bregman import bregman
-from kullback.families.expectations import At, Cosine, Exp, Feature, Linear, Square
+from kullback.families.expectations import At, Cosine, Exp, Feature, Linear, LogMean, Square
 from kullback.families.line import Line, Terms
+from kullback.families.normal import made
 
 Array = Any
 Namespace = Any
@@ -21,43 +22,58 @@ _BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
     854513 / 138, -236364091 / 2730, 8553103 / 6, -23749461029 / 870, 8615841276005 / 14322,
 )  # fmt: skip
+# coth x − 1/x = Σ 4ᵏB₂ₖ/(2k)!·x^{2k−1}, its integral and its slope; highest powers first
+_LANGEVIN = [4.0**k * b / math.factorial(2 * k) for k, b in enumerate(_BERNOULLI, 1)][::-1]
+_LOG_SINHC = [c / (2 * k) for k, c in zip(range(len(_BERNOULLI), 0, -1), _LANGEVIN, strict=True)]
+_SLOPE = [c * (2 * k - 1) for k, c in zip(range(len(_BERNOULLI), 0, -1), _LANGEVIN, strict=True)]
 
 
 @family
 class VonMises(Line):
-    """Density e^{concentration·cos(x − loc)}/(2πI₀(concentration)) on one turn of the circle."""
+    """Density e^{concentration·cos(x − loc)}/(2πI₀(concentration)) on the turn [−π, π], wherever loc is.
+
+    `mean` is the circular mean, loc; `variance` that of the turn around it.
+    """
 
     loc: Array = real()
     concentration: Array = non_negative()
 
-    def _support(self, xp: Namespace) -> tuple[Array, Array]:
-        return -math.pi, math.pi
-
     def _standard_support(self, xp: Namespace) -> tuple[Array, Array]:
         return -math.pi, math.pi
 
-    def _loc_scale(self) -> tuple[Array, None]:
-        return self.loc, None
-
     def _terms(self, xp: Namespace) -> Terms:
-        return -_LOG_2PI - log_normaliser(self.concentration, 0.0, xp=xp), [(self.concentration, Cosine(0.0))]
+        return -_LOG_2PI - log_normaliser(self.concentration, 0.0, xp=xp), [(self.concentration, Cosine(self.loc))]
 
-    def _log_prob(self, x: Array, xp: Namespace) -> Array:
-        return self._log_density(x - self.loc, xp)
+    def _log_density(self, y: Array, xp: Namespace, co: Array | None = None) -> Array:
+        # κ(cos t − 1) + (κ − log 2πI₀(κ)): the peak of a large κ keeps its digits
+        del co
+        half = xp.sin(0.5 * (y - self.loc))
+        peak = below_peak(self.concentration, 0.0, xp=xp) - _LOG_2PI
+        return peak - 2.0 * self.concentration * half * half
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         a = ratio(self.concentration, 0.0, xp=xp)
         match f:
             case Cosine(c):
-                return a * xp.cos(xp.double(c))
+                return a * xp.cos(xp.double(self.loc - c))
             case At(f=Cosine(c), m=m, rho=None):
-                return a * xp.cos(c - (0.0 if m is None else m))
-            case Linear():
-                return 0.0 * a
+                return a * xp.cos(self.loc - c + (0.0 if m is None else m))
         return None
 
+    def _standard_entropy(self, xp: Namespace) -> Array:
+        # log 2πI₀ − κA, κ taken out of both
+        rest = self.concentration * (1.0 - ratio(self.concentration, 0.0, xp=xp))
+        return _LOG_2PI - below_peak(self.concentration, 0.0, xp=xp) + rest
+
+    def _moment(self, order: int) -> Array:
+        xp = work(*self._leaves())
+        if order == 1:
+            return xp.broadcast_to(xp.double(self.loc), self.batch_shape) if self.batch_shape else self.loc
+        centred: Line = made(VonMises, loc=0.0, concentration=self.concentration)
+        return Line._moment(centred, order)
+
     def _draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> Any:
-        return rng.vonmises(0.0, np.broadcast_to(self.concentration, size))
+        return rng.vonmises(self.loc, np.broadcast_to(self.concentration, size))
 
     def _stable(self, q: Any, xp: Namespace) -> Array | None:
         # Bregman divergence of log I₀ plus A(κ₁)κ₂(1 − cos Δ), 1 − cos Δ = 2sin²(Δ/2)
@@ -92,9 +108,9 @@ class ContinuousBernoulli(Line):
                 return mean
             case Square():
                 return 0.25 * _langevin_slope(0.5 * eta, xp) + mean * mean
-            case Exp(t):
+            case LogMean(Exp(t)):
                 moved = eta + t
-                return xp.exp(0.5 * t + _log_sinhc(0.5 * moved, xp) - _log_sinhc(0.5 * eta, xp))
+                return 0.5 * t + _log_sinhc(0.5 * moved, xp) - _log_sinhc(0.5 * eta, xp)
         return None
 
     def _standard_variance(self, xp: Namespace) -> Array:
@@ -112,10 +128,10 @@ class ContinuousBernoulli(Line):
         if not isinstance(q, ContinuousBernoulli):
             return None
         p1, p2 = self.probs, q.probs
-        # logit difference with the digits of p₂ − p₁
+        # logit difference with the digits of p₂ − p₁, unless it takes nearly all of 1 away
         d = p2 - p1
         ratio_ = d / (p1 * (1.0 - p2))
-        some = ratio_ > -1.0
+        some = ratio_ > -0.5
         step = xp.where(some, xp.log1p(xp.where(some, ratio_, 0.0 * ratio_)), q._logit(xp) - self._logit(xp))
         x = 0.5 * self._logit(xp)
         return _sinhc_bregman(x, x + 0.5 * step, 0.5 * step, xp)
@@ -133,7 +149,7 @@ def _sinhc_bregman(x: Array, y: Array, h: Array, xp: Namespace) -> Array:
         0.0 * close,
         close,
         near=near,
-        curvature=lambda v: _langevin_slope(x + v, xp),
+        curvature=lambda v, xp: _langevin_slope(x + v, xp),
         far=lambda s, t: 0.0 * (s + t),
         xp=xp,
     )
@@ -149,8 +165,8 @@ def _log_sinhc(x: Array, xp: Namespace) -> Array:
     """log(sinh x/x), even, 0 at 0."""
     near, s, t = _small(x, xp)
     z, total = s * s, 0.0 * s
-    for k in range(len(_BERNOULLI), 0, -1):
-        total = (total + 4.0**k * _BERNOULLI[k - 1] / (2 * k * math.factorial(2 * k))) * z
+    for c in _LOG_SINHC:
+        total = (total + c) * z
     size = xp.abs(t)
     return xp.where(near, total, size + xp.log1p(-xp.exp(-2.0 * size)) - xp.log(2.0 * size))
 
@@ -159,8 +175,8 @@ def _langevin(x: Array, xp: Namespace) -> Array:
     """Coth x − 1/x."""
     near, s, t = _small(x, xp)
     z, total = s * s, 0.0 * s
-    for k in range(len(_BERNOULLI), 0, -1):
-        total = total * z + 4.0**k * _BERNOULLI[k - 1] / math.factorial(2 * k)
+    for c in _LANGEVIN:
+        total = total * z + c
     e = xp.exp(-2.0 * xp.abs(t))
     coth = (1.0 + e) / (1.0 - e)
     return xp.where(near, s * total, xp.where(t > 0, coth, -coth) - 1.0 / t)
@@ -170,7 +186,7 @@ def _langevin_slope(x: Array, xp: Namespace) -> Array:
     """1/x² − 1/sinh²x > 0."""
     near, s, t = _small(x, xp)
     z, total = s * s, 0.0 * s
-    for k in range(len(_BERNOULLI), 0, -1):
-        total = total * z + (2 * k - 1) * 4.0**k * _BERNOULLI[k - 1] / math.factorial(2 * k)
+    for c in _SLOPE:
+        total = total * z + c
     e = xp.exp(-2.0 * xp.abs(t))
     return xp.where(near, total, 1.0 / (t * t) - 4.0 * e / (1.0 - e) ** 2)

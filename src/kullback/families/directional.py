@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class VonMisesFisher(Family):
 
     mean_direction: Array = real_vector()
     concentration: Array = non_negative()
+    _carrier: ClassVar[str] = "the sphere"
 
     def _check_together(self) -> None:
         host = to_host(self.mean_direction.detach() if hasattr(self.mean_direction, "detach") else self.mean_direction)

@@ -1,24 +1,124 @@
-"""KL between two Dirichlet laws (Beta is K = 2) in which nothing cancels, from 1e−8 to 1e15."""
+"""KL between two Dirichlet laws (Beta is K = 2) in which nothing cancels, from 1e−8 to 1e15.
+
+KL = Σ B_Γ(aᵢ, cᵢ) − B_Γ(A, C) with A = Σa, C = Σc. Two forms: one for parameters of like sizes, one for a parameter
+that outweighs all others together, whose B_Γ is nearly that of the sum.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from kullback._special import gamma_rest, gamma_shifted, psi_ratio
+from kullback._special import GAMMA_SHIFT, gamma_bregman, gamma_rest, gamma_series, gamma_shifted, psi, psi_ratio
+from kullback.families.namespace import is_concrete
 
 Array = Any
 Namespace = Any
 
+# a parameter is large beside the sum of the others from here on
+_SHARE = 0.1
+_HIGH = 100.0
+
 
 def dirichlet_kl(a: list[Array], c: list[Array], *, xp: Namespace) -> Array:
-    """Σ B_Γ(aᵢ, cᵢ) − B_Γ(Σa, Σc), one array per component, all of one shape.
+    """Σ B_Γ(aᵢ, cᵢ) − B_Γ(Σa, Σc), one array per component, all of one shape."""
+    h = [y - x for x, y in zip(a, c, strict=True)]
+    value = _alike(a, c, h, xp)
+    for i in range(len(a)):
+        others = [j for j in range(len(a)) if j != i]
+        s, s_h = _total([a[j] for j in others]), _total([h[j] for j in others])
+        chosen = (s < _SHARE * a[i]) & (s + s_h < _SHARE * c[i])
+        value = _replaced(value, chosen, [*a, *c, *h, s, s_h], lambda xs, i=i: _outweighed(xs, i, xp), xp)
+    return value
 
-    Stirling's leading parts Σ cᵢlog(cᵢ/aᵢ) − C·log(C/A) belong together: they are Σ cᵢψ((C/cᵢ)(aᵢ/A) − 1) ≥ 0, C times
-    the KL divergence of the means. Small parameters are first moved up by n = 10, which moves A to A′ = A + M, and
+
+def dirichlet_kl_rows(a: Array, c: Array, *, xp: Namespace) -> Array:
+    """`dirichlet_kl` with the components along the last axis."""
+    h = c - a
+    value = _alike_rows(a, c, h, xp)
+    A, C = xp.sum(a), xp.sum(c)
+    top = xp.max(a)[..., None]
+    largest = a == top
+    b, d = top[..., 0], xp.sum(xp.where(largest, c, xp.zeros_like(c)))
+    # A − b counts ties, of which none outweighs the others
+    chosen = (A - b < _SHARE * b) & (C - d < _SHARE * d)
+    if is_concrete(chosen) and not bool(chosen.any()):
+        return value
+    zero = xp.zeros_like(a)
+    small = [xp.where(largest, zero, x) for x in (a, h)]
+    own = xp.sum(xp.where(largest, zero, gamma_bregman(a, c, h, xp=xp)))
+    moved = xp.sum(xp.where(largest, h, zero))
+    near = own + _difference(b, moved, xp.sum(small[0]), xp.sum(small[1]), xp)
+    return xp.where(chosen, near, value)
+
+
+def _replaced(value: Array, chosen: Any, given: list[Array], f: Any, xp: Namespace) -> Array:
+    """f(given) where chosen, else value; only the chosen members are computed where they can be seen."""
+    if not is_concrete(chosen):
+        return xp.where(chosen, f(given), value)
+    if not bool(chosen.any()):
+        return value
+    if xp.name != "numpy" or bool(chosen.all()):
+        return xp.where(chosen, f(given), value)
+    value[chosen] = f([x[chosen] for x in given])
+    return value
+
+
+# ---- one parameter outweighs the others ------------------------------------------------------------------------------
+
+
+def _outweighed(xs: list[Array], i: int, xp: Namespace) -> Array:
+    k = (len(xs) - 2) // 3
+    a, c, h, (s, s_h) = xs[:k], xs[k : 2 * k], xs[2 * k : 3 * k], xs[3 * k :]
+    own = _total([gamma_bregman(a[j], c[j], h[j], xp=xp) for j in range(k) if j != i])
+    return own + _difference(a[i], h[i], s, s_h, xp)
+
+
+def _difference(b: Array, h: Array, s: Array, s_h: Array, xp: Namespace) -> Array:
+    """B_Γ(b, b+h) − B_Γ(b+s, b+h+s+s_h), s small beside b.
+
+    Term by term of `gamma_bregman`: x = h/b, y = (h+s_h)/(b+s), δ = x − y, z = δ/(1+y), χ(x) = (1+x)log1p(x) − x and
+    ψ(x) − ψ(y) = ψ(z) + δy/(1+y) and bχ(x) − (b+s)χ(y) = bδ·log1p(y) + b(1+y)χ(z) − sχ(y).
+    """
+    # moved up further than Stirling's series needs: what it leaves is subtracted as it is
+    low = (b < _HIGH) | (b + h < GAMMA_SHIFT)
+
+    def parts(shift: Any) -> tuple[Array, Array, Array, Array]:
+        x, total = b + shift, b + shift + s
+        b_delta = (h * s - s_h * x) / total
+        y = (h + s_h) / total
+        return x, b_delta, y, b_delta / x / (1.0 + y)
+
+    def psi_difference(shift: Any) -> Array:
+        x, b_delta, y, z = parts(shift)
+        return psi(z, xp=xp) + b_delta / x * (y / (1.0 + y))
+
+    recurrence = 0.0 * h
+    for k in range(GAMMA_SHIFT):
+        recurrence = recurrence + psi_difference(xp.where(low, float(k) + 0.0 * h, 0.0 * h))
+    shift = xp.where(low, GAMMA_SHIFT + 0.0 * h, 0.0 * h)
+    x, b_delta, y, z = parts(shift)
+    leading = b_delta * xp.log1p(y) + x * (1.0 + y) * _chi(z, xp) - s * _chi(y, xp)
+    series = gamma_series(x, x + h, h) - gamma_series(x + s, x + h + s + s_h, h + s_h)
+    value = leading + 0.5 * psi_difference(shift) + series
+    return value + xp.where(low, recurrence, 0.0 * recurrence)
+
+
+def _chi(x: Array, xp: Namespace) -> Array:
+    """(1+x)log1p(x) − x = (1+x)·ψ(−x/(1+x)) ≥ 0."""
+    return (1.0 + x) * psi(-x / (1.0 + x), xp=xp)
+
+
+# ---- parameters of like sizes ----------------------------------------------------------------------------------------
+
+
+def _alike(a: list[Array], c: list[Array], h: list[Array], xp: Namespace) -> Array:
+    """Stirling's leading parts Σ cᵢlog(cᵢ/aᵢ) − C·log(C/A) taken together.
+
+    They are Σ cᵢψ((C/cᵢ)(aᵢ/A) − 1) ≥ 0, C times the KL divergence of the means. Small parameters are first moved up by
+    n = 10, which moves A to A′ = A + M, and
     A·χ(H/A) = A′χ(H/A′) + (A+H)ψ(−y) + Mψ(H/A′), y = HM/(A′(A+H)), with A·χ(H/A) = C·log(C/A) − H.
     """
-    h = [y - x for x, y in zip(a, c, strict=True)]
-    A, H = _total(a), _total(h)
+    A, C, H = _total(a), _total(c), _total(h)
     shifted = [gamma_shifted(x, y, d, xp=xp) for x, y, d in zip(a, c, h, strict=True)]
     value = _total([up for up, _, _ in shifted])
     A_all = _total([x for _, x, _ in shifted])
@@ -28,7 +128,18 @@ def dirichlet_kl(a: list[Array], c: list[Array], *, xp: Namespace) -> Array:
         t = d / x
         # (1 + T)/(1 + t) − 1, the difference of T and t taken before anything is rounded away
         value = value + y * psi_ratio(y / x, C_all / A_all, T - t, xp=xp) + gamma_rest(x, y, d, xp=xp)
-    return value - _rest_of_total(A, H, A_all, C_all, xp)
+    return value - _rest_of_total(A, C, H, A_all, C_all, xp)
+
+
+def _alike_rows(a: Array, c: Array, h: Array, xp: Namespace) -> Array:
+    A, C, H = xp.sum(a), xp.sum(c), xp.sum(h)
+    up, x, y = gamma_shifted(a, c, h, xp=xp)
+    A_all = xp.sum(x)
+    C_all = A_all + H
+    t, T = h / x, (H / A_all)[..., None]
+    means = (C_all / A_all)[..., None]
+    value = xp.sum(up + y * psi_ratio(y / x, means + 0.0 * x, T - t, xp=xp) + gamma_rest(x, y, h, xp=xp))
+    return value - _rest_of_total(A, C, H, A_all, C_all, xp)
 
 
 def _total(xs: list[Array]) -> Array:
@@ -38,21 +149,8 @@ def _total(xs: list[Array]) -> Array:
     return total
 
 
-def dirichlet_kl_rows(a: Array, c: Array, *, xp: Namespace) -> Array:
-    """`dirichlet_kl` with the components along the last axis."""
-    h = c - a
-    A, H = xp.sum(a), xp.sum(h)
-    up, x, y = gamma_shifted(a, c, h, xp=xp)
-    A_all = xp.sum(x)
-    C_all = A_all + H
-    t, T = h / x, (H / A_all)[..., None]
-    means = (C_all / A_all)[..., None]
-    value = xp.sum(up + y * psi_ratio(y / x, means + 0.0 * x, T - t, xp=xp) + gamma_rest(x, y, h, xp=xp))
-    return value - _rest_of_total(A, H, A_all, C_all, xp)
-
-
-def _rest_of_total(A: Array, H: Array, A_all: Array, C_all: Array, xp: Namespace) -> Array:
-    up, A0, C0 = gamma_shifted(A, A + H, H, xp=xp)
+def _rest_of_total(A: Array, C: Array, H: Array, A_all: Array, C_all: Array, xp: Namespace) -> Array:
+    up, A0, C0 = gamma_shifted(A, C, H, xp=xp)
     moved = A_all - A0
     y = H / A_all * (moved / C0)
     joined = C0 * psi_ratio(1.0 + 0.0 * y, 1.0 - y, -y, xp=xp) + moved * psi_ratio(A_all, C_all, H, xp=xp)

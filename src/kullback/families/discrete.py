@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import GAMMA_SHIFT, gamma_bregman, log_ratio, psi, psi_ratio, relative_term
+from kullback._special import GAMMA_SHIFT, gamma_step, log_ratio, psi, psi_ratio, relative_term
 from kullback.errors import InvalidDistribution
 from kullback.families.base import family, greater_than, non_negative, open_probability, positive, probability, whole
 from kullback.families.bregman import bregman
-from kullback.families.expectations import Exp, Feature, Linear, Log, LogGamma, Square
+from kullback.families.expectations import Exp, Feature, Linear, Log, LogGamma, LogMean, Square
 from kullback.families.line import Line, Terms
 from kullback.families.normal import HALF_LOG_2PI
 from kullback.families.stacy import stirling_error
@@ -151,8 +151,8 @@ class Binomial(Whole):
                 return n * p
             case Square():
                 return n * p * (1.0 - p) + (n * p) ** 2
-            case Exp(t):
-                return xp.exp(n * xp.log1p(p * xp.expm1(t)))
+            case LogMean(Exp(t)):
+                return n * xp.log1p(p * xp.expm1(t))
         return None
 
     def _standard_entropy(self, xp: Namespace) -> Array | None:
@@ -167,7 +167,10 @@ class Binomial(Whole):
     def _stable(self, q: Any, xp: Namespace) -> Array | None:
         if not isinstance(q, Binomial) or not equal(self.total_count, q.total_count):
             return None
-        return self.total_count * bernoulli_kl(self.probs, q.probs, xp=xp)
+        n = self.total_count
+        one = bernoulli_kl(self.probs, q.probs, xp=xp)
+        # no trial tells nothing, also where one would tell all
+        return xp.where(n + 0.0 * self.probs == 0, 0.0 * self.probs, n * one)
 
 
 @family
@@ -299,8 +302,8 @@ class Poisson(Whole):
                 return self.rate
             case Square():
                 return self.rate * (1.0 + self.rate)
-            case Exp(t):
-                return xp.exp(self.rate * xp.expm1(t))
+            case LogMean(Exp(t)):
+                return self.rate * xp.expm1(t)
         return None
 
     def _standard_entropy(self, xp: Namespace) -> Array | None:
@@ -324,6 +327,7 @@ class Zeta(Whole):
     """Mass x^{−exponent}/ζ(exponent) on 1, 2, 3, … (SciPy's zipf, a)."""
 
     exponent: Array = greater_than(1.0)
+    _power_tail: ClassVar[bool] = True
 
     def _standard_support(self, xp: Namespace) -> tuple[Array, Array]:
         return 1.0, math.inf
@@ -399,7 +403,7 @@ class BetaBinomial(Whole):
         del co
         n, a, b = self.total_count, self.concentration1, self.concentration0
         choose = xp.gammaln(n + 1.0) - xp.gammaln(y + 1.0) - xp.gammaln(n - y + 1.0)
-        return choose + _log_rising(a, y, xp) + _log_rising(b, n - y, xp) - _log_rising(a + b, n + 0.0 * y, xp)
+        return choose + gamma_step(a, y, xp=xp) + gamma_step(b, n - y, xp=xp) - gamma_step(a + b, n + 0.0 * y, xp=xp)
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         n, a, b = self.total_count, self.concentration1, self.concentration0
@@ -509,7 +513,7 @@ def log_series_kl(p: Array, q: Array, *, xp: Namespace) -> Array:
     a, b = xp.where(low, p, 0.1 + 0.0 * p), xp.where(low, q, 0.1 + 0.0 * q)
     step = log_ratio(b, a, xp=xp)
 
-    def curvature(eta: Array) -> Array:
+    def curvature(eta: Array, xp: Namespace) -> Array:
         # (log L)″ in log p: p·ψ(−p)/(L(1−p))², which is Var x
         x = a * xp.exp(eta)
         L_x = -xp.log1p(-x)
@@ -530,12 +534,6 @@ def _stirling(x: Array, xp: Namespace) -> Array:
     small = xp.where(large, one, x)
     direct = xp.gammaln(small + 1.0) - (small + 0.5) * xp.log(small) + small - HALF_LOG_2PI
     return xp.where(large, stirling_error(xp.where(large, x, 40.0 * one), xp=xp), direct)
-
-
-def _log_rising(a: Array, n: Array, xp: Namespace) -> Array:
-    """lnΓ(a+n) − lnΓ(a) = nψ₀(a) + B_Γ(a, a+n)."""
-    a = a + 0.0 * n
-    return n * xp.digamma(a) + gamma_bregman(a, a + n, n, xp=xp)
 
 
 def _log_choose(n: Array, k: Array, xp: Namespace) -> Array:

@@ -22,7 +22,7 @@ from kullback.families.answer import (
     Answer,
 )
 from kullback.families.base import Family, work
-from kullback.families.line import Line, mean_of_terms
+from kullback.families.line import Line, mean_of_terms, sized_mean
 from kullback.families.namespace import Namespace, is_concrete, to_host
 
 Array = Any
@@ -92,8 +92,41 @@ def _kl(p: Family, q: Family) -> Answer:
             return Answer(_zeros(shape, xp, p, q), IDENTITY)
         answer: Answer | None = p._lifted(xp)._kl(q._lifted(xp), xp)
         if answer is None:
-            answer = _numeric(p, q, shape, xp)
-        return answer
+            return _numeric(p, q, shape, xp)
+        return answer if _is_sound(answer, xp) else _mended(answer, p, q, shape, xp)
+
+
+# Of the largest of the terms that a divergence is left of: what their rounding may come to, and where a divergence has
+# lost so many digits that a sum or a quadrature knows it better.
+_ROUNDING = 1e-14
+_CANCELLED = 1e-5
+
+
+def _is_sound(answer: Answer, xp: Namespace) -> bool:
+    """Whether a closed form came to numbers ≥ 0 that kept their digits (where that can be looked at)."""
+    value, size = answer.value, answer.size
+    if xp.name == "scalar":
+        return bool(value >= _CANCELLED * size) and value == value
+    if xp.name != "numpy" and (getattr(value, "requires_grad", False) or not is_concrete(value)):
+        return True
+    return bool((value >= _CANCELLED * size).all())
+
+
+def _mended(answer: Answer, p: Family, q: Family, shape: tuple[int, ...], xp: Namespace) -> Answer:
+    """The members that a closed form left without digits, by sum or quadrature; those that it cannot do stay."""
+    value = np.array(np.broadcast_to(to_host(answer.value), shape))
+    size = np.broadcast_to(to_host(answer.size), shape)
+    bad = ~(value >= _CANCELLED * size)
+    error, methods = 0.0, {answer.method} if not bad.all() else set()
+    for at in map(tuple, np.argwhere(bad)):
+        from kullback.families import numeric
+
+        own = Answer(value[at], answer.method, _ROUNDING * float(size[at]))
+        found = numeric.better(own, _member(p, shape, at), _member(q, shape, at))
+        value[at] = float(found.value)
+        error = max(error, found.error)
+        methods.add(found.method)
+    return Answer(_like(value, xp, p, q), methods.pop() if len(methods) == 1 else PER_PAIR, error)
 
 
 def line_kl(p: Line, q: Line, xp: Namespace) -> Answer | None:
@@ -104,39 +137,42 @@ def line_kl(p: Line, q: Line, xp: Namespace) -> Answer | None:
     inside = contained(p, q, xp)
     if inside is False:
         return Answer(math.inf + 0.0 * _anchor(p, q, xp), SUPPORT)
-    value, method = _closed(p, q, xp)
-    if value is None:
-        return None
-    return Answer(value if inside is True else xp.where(inside, value, xp.double(math.inf)), method)
+    answer = _closed(p, q, xp)
+    if answer is None or inside is True:
+        return answer
+    value = xp.where(inside, answer.value, xp.double(math.inf))
+    return Answer(value, answer.method, size=answer.size)
 
 
-def _closed(p: Line, q: Line, xp: Namespace) -> tuple[Array | None, str]:
+def _closed(p: Line, q: Line, xp: Namespace) -> Answer | None:
     anchored = p._positive and q._positive
     if not anchored or _difference(p._loc_scale()[0], q._loc_scale()[0]) is None:
         value = p._stable(q, xp)
         if value is not None:
-            return value, STABLE
+            return Answer(value, STABLE)
         mapped = p._mapped(q, xp)
         if mapped is not None:
             value = mapped[0]._stable(mapped[1], xp)
             if value is not None:
-                return value, INVARIANCE
+                return Answer(value, INVARIANCE)
     terms = q._terms(xp)
     if terms is None:
-        return None, ""
+        return None
     m, rho, log_rho = relative(p, q, xp)
-    expected = mean_of_terms(p, terms, m, rho, xp=xp)
-    if expected is None:
-        return None, ""
+    sized = sized_mean(p, terms, m, rho, xp=xp)
+    if sized is None:
+        return None
     own = p._standard_entropy(xp)
     if own is None:
-        return None, ""
-    infinite = xp.double(expected) == -math.inf
+        return None
+    expected, size = xp.double(sized[0]), sized[1]
     value = -own - expected - log_rho
-    # the divergence is ≥ 0; what three rounded terms leave below it is rounding
-    rounding = 1e-14 * (xp.abs(xp.double(own)) + xp.abs(xp.double(expected)) + xp.abs(xp.double(log_rho)))
-    value = xp.where((value < 0) & (value > -rounding), xp.zeros_like(value), value)
-    return xp.where(infinite, math.inf + xp.zeros_like(value), value), EXPECTATIONS
+    size = xp.maximum(xp.maximum(size, xp.abs(xp.double(own))), xp.abs(xp.double(log_rho)))
+    # the divergence is ≥ 0: what rounded terms leave below it is rounding
+    value = xp.where((value < 0) & (value > -_ROUNDING * size), xp.zeros_like(value), value)
+    infinite = expected == -math.inf
+    value = xp.where(infinite, math.inf + xp.zeros_like(value), value)
+    return Answer(value, EXPECTATIONS, size=xp.where(infinite, xp.zeros_like(value), size))
 
 
 def line_cross_entropy(p: Line, q: Line, xp: Namespace) -> Array | None:
@@ -207,7 +243,7 @@ def same(p: Family, q: Family) -> bool:
     """Whether p and q are one distribution: the same object, or the same family with equal parameters."""
     if p is q:
         return True
-    if p._kind() != q._kind():
+    if type(p) is not type(q) or p._kind() != q._kind():
         return False
     ours, theirs = p._leaves(), q._leaves()
     return len(ours) == len(theirs) and all(_equal(x, y) for x, y in zip(ours, theirs, strict=True))

@@ -120,6 +120,15 @@ class LogGamma(Feature):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LogMean(Feature):
+    """Asks for log E f(y) of a power or an exponential, whose mean may leave the range of floats before its weight
+    brings it back.
+    """
+
+    f: Feature
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class At(Feature):
     """f(m + ρy): a feature that has no rule of its own for a change of origin and scale."""
 
@@ -193,6 +202,8 @@ def expectation(p: Any, f: Feature, m: Shift, rho: Ratio, *, xp: Namespace) -> A
     own = p._expect(At(f, m, rho), xp)
     if own is not None:
         return own
+    if isinstance(f, (Exp, Power, AbsolutePower)):
+        return _multiplied(p, f, m, rho, xp)
     moved = _moved(f, m, rho, xp)
     if moved is None:
         return None
@@ -220,16 +231,40 @@ def _sum(x: Any, y: Any) -> Any:
 def of_standard(p: Any, f: Feature, *, xp: Namespace) -> Array | None:
     """E f(y): p's own answer, or by the feature that f is a special case of."""
     value = p._expect(f, xp)
-    if value is not None or not p._positive:
+    if value is not None:
         return value
+    if p._positive:
+        match f:
+            case Linear():
+                return of_standard(p, Power(1.0), xp=xp)
+            case Square():
+                return of_standard(p, Power(2.0), xp=xp)
+            case AbsolutePower(r):
+                return of_standard(p, Power(r), xp=xp)
+    log = p._expect(LogMean(f), xp) if isinstance(f, (Exp, Power, AbsolutePower)) else None
+    return None if log is None else xp.exp(log)
+
+
+def _multiplied(p: Any, f: Feature, m: Shift, rho: Ratio, xp: Namespace) -> Array | None:
+    """E f(m + ρy) = weight·E g(y) for a power or an exponential; weight and mean are joined by their logarithms."""
+    log_weight: Any
     match f:
-        case Linear():
-            return p._expect(Power(1), xp)
-        case Square():
-            return p._expect(Power(2), xp)
-        case AbsolutePower(r):
-            return p._expect(Power(r), xp)
-    return None
+        case Exp(t):
+            log_weight, f = 0.0 if m is None else t * m, Exp(t if rho is None else t * rho)
+        case Power(r) | AbsolutePower(r):
+            if m is not None:
+                return None
+            log_weight = r * xp.log(xp.double(rho))
+    plain = Power(f.r) if p._positive and isinstance(f, AbsolutePower) else f
+    log = p._expect(LogMean(plain), xp)
+    if log is not None:
+        return xp.exp(plus(log, log_weight, xp=xp))
+    value = of_standard(p, f, xp=xp)
+    if value is None:
+        return None
+    value = xp.double(value)
+    # a weight that underflows is not 0: what is infinite stays so
+    return xp.where(value == math.inf, value, xp.exp(xp.double(log_weight)) * value)
 
 
 def _moved(f: Feature, m: Shift, rho: Ratio, xp: Namespace) -> list[tuple[Array, Feature | None]] | None:
@@ -242,17 +277,11 @@ def _moved(f: Feature, m: Shift, rho: Ratio, xp: Namespace) -> list[tuple[Array,
             if m is None:
                 return [(rho * rho, Square())]
             return [(m * m, None), (rho * rho, Square()), (2 * m * rho, Linear())]
-        case Exp(t):
-            return [(1.0 if m is None else xp.exp(t * m), Exp(t * rho))]
         case Absolute(c):
             return [(rho, Absolute((c if m is None else c - m) / rho))]
     if m is not None:
         return None
     match f:
-        case Power(r):
-            return [(xp.exp(r * xp.log(rho)), Power(r))]
-        case AbsolutePower(r):
-            return [(xp.exp(r * xp.log(rho)), AbsolutePower(r))]
         case Log():
             return [(xp.log(rho), None), (1.0, Log())]
         case LogSquare():
@@ -263,6 +292,8 @@ def _moved(f: Feature, m: Shift, rho: Ratio, xp: Namespace) -> list[tuple[Array,
 
 def times(weight: Array, value: Array, *, xp: Namespace) -> Array:
     """weight·value with 0·∞ = 0: a term that q does not have, or that p never meets, costs nothing."""
+    if xp.name == "scalar":
+        return 0.0 if weight == 0 or value == 0 else weight * value
     weight, value = xp.double(weight), xp.double(value)
     none = ((weight == 0) & (xp.abs(value) == math.inf)) | ((value == 0) & (xp.abs(weight) == math.inf))
     zero = xp.zeros_like(weight)
@@ -271,5 +302,7 @@ def times(weight: Array, value: Array, *, xp: Namespace) -> Array:
 
 def plus(x: Array, y: Array, *, xp: Namespace) -> Array:
     """X + y, where an infinite side wins over a side that does not exist (NaN)."""
+    if xp.name == "scalar":
+        return x if abs(x) == math.inf else y if abs(y) == math.inf else x + y
     x, y = xp.double(x), xp.double(y)
     return xp.where(xp.abs(x) == math.inf, x, xp.where(xp.abs(y) == math.inf, y, x + y))

@@ -14,13 +14,14 @@ from kullback.errors import InvalidForm
 from kullback.families import dispatch
 from kullback.families.answer import SUPPORT, Answer
 from kullback.families.base import Family, work
-from kullback.families.compound import Independent, Product
+from kullback.families.categorical import Categorical
 from kullback.families.line import Line
-from kullback.families.multivariate_normal import LowRankMultivariateNormal, MultivariateNormal, normal_parts
+from kullback.families.low_rank import LowRankMultivariateNormal
+from kullback.families.multivariate_normal import MultivariateNormal, normal_parts
 from kullback.families.namespace import to_host
 from kullback.families.normal import LogNormal, Normal
 from kullback.families.process import MarkovChain
-from kullback.families.simplex import Categorical
+from kullback.families.product import Independent, Product
 from kullback.result.explanation import Explanation, Infinite
 
 Array = Any
@@ -79,15 +80,15 @@ def _or_nan(f: Any, *arguments: Any) -> float:
         return math.nan
 
 
-def _parts(p: Family, q: Family, value: float) -> Parts:
+def _parts(p: Any, q: Any, value: float) -> Parts:
     none: list[float] = []
     if math.isinf(value):
         return ["total"], [value], none, none
     if type(p) is type(q) and type(p) in (Normal, LogNormal):
-        (m1, s1), (m2, s2) = ([float(x) for x in f._leaves()] for f in (p, q))
-        w, d = (s1 - s2) / s2, (m1 - m2) / s2
-        scale = 0.5 * w * w + float(psi_ratio(np.float64(s2), np.float64(s1), xp=work(1.0)))
-        return ["location", "scale"], [0.5 * d * d, scale], none, none
+        return ["location", "scale"], [float(x) for x in _scalar_parts(p, q)], none, none
+    if all(isinstance(x, Independent) and _is_normal_vector(x) for x in (p, q)):
+        location, scale = _scalar_parts(p.base, q.base)
+        return ["location", "scale", "correlation"], [location.sum(), scale.sum(), 0.0], none, none
     if _is_normal_vector(p) and _is_normal_vector(q):
         location, scale, correlation = normal_parts(p, q)
         return ["location", "scale", "correlation"], [x.sum() for x in (location, scale, correlation)], none, none
@@ -104,6 +105,13 @@ def _parts(p: Family, q: Family, value: float) -> Parts:
         if found is not None:
             return found
     return ["total"], [value], none, none
+
+
+def _scalar_parts(p: Any, q: Any) -> tuple[Any, Any]:
+    """½(Δμ/σ₂)² and ½w² + ψ(w), w = (σ₁−σ₂)/σ₂, of normal laws on the line."""
+    (m1, s1), (m2, s2) = ([to_host(x) for x in f._leaves()] for f in (p, q))
+    w, d = (s1 - s2) / s2, (m1 - m2) / s2
+    return 0.5 * d * d, 0.5 * w * w + psi_ratio(s2 + 0.0 * w, s1 + 0.0 * w, xp=work(np.zeros(1)))
 
 
 def _is_normal_vector(p: Family) -> bool:

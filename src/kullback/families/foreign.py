@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback.errors import InvalidForm
+from kullback.errors import InvalidForm, NoClosedForm
 from kullback.families.base import Family, family
 from kullback.families.expectations import Feature
 from kullback.families.line import Line, Terms
@@ -50,6 +50,12 @@ class Foreign(Line):
             for i, n in enumerate(self.shape)
         )
         return dataclasses.replace(self, index=tuple(int(i) for i in own))
+
+    def _along(self, k: int, skip: int = 0) -> Any:
+        if len(self.shape) != 1 or skip:
+            msg = f"a batch of mixtures of {self.wrapped!r}, which is not known here, cannot be taken apart."
+            raise NoClosedForm(msg)
+        return dataclasses.replace(self, index=(k,))
 
     def _terms(self, xp: Namespace) -> Terms | None:
         return None

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import log_ratio
+from kullback._special import GAMMA_SHIFT, gamma_step, log_ratio, relative_term
 from kullback.errors import InvalidDistribution
 from kullback.families.base import extended, family, positive, real
 from kullback.families.dirichlet_form import dirichlet_kl
@@ -25,13 +25,17 @@ from kullback.families.expectations import (
     Log1pPower,
     Log1pSquare,
     LogitSquare,
+    LogMean,
     LogSquare,
     Power,
     Square,
+    value_at,
 )
 from kullback.families.gamma import Exponential
 from kullback.families.line import Line, Terms, log_term
+from kullback.families.namespace import is_concrete
 from kullback.families.normal import HALF_LOG_2PI, Normal, made
+from kullback.families.stacy import stirling_error
 from kullback.families.symmetric import equal
 
 Array = Any
@@ -99,8 +103,22 @@ class Beta(Line):
 
     def _terms(self, xp: Namespace) -> Terms:
         a, b = self.concentration1, self.concentration0
-        constant = xp.gammaln(a + b) - xp.gammaln(a) - xp.gammaln(b)
-        return constant, [*log_term(a - 1.0), (b - 1.0, Log1m())]
+        return -log_beta(a, b, xp=xp), [*log_term(a - 1.0), (b - 1.0, Log1m())]
+
+    def _log_density(self, y: Array, xp: Namespace, co: Array | None = None) -> Array:
+        # Stirling for all three lnΓ leaves a·log(a/(ny)) + b·log(b/(n(1−y))), two deviances ≥ 0, n = a + b:
+        # the peak of large parameters keeps its digits
+        co = 1.0 - y if co is None else co
+        a, b = (x + 0.0 * y for x in (self.concentration1, self.concentration0))
+        peaked = (a > GAMMA_SHIFT) & (b > GAMMA_SHIFT) & (y > 0) & (co > 0)
+        half = 0.5 + 0.0 * y
+        u, v = xp.where(peaked, y, half), xp.where(peaked, co, half)
+        c, d = (xp.where(peaked, x, 2.0 * GAMMA_SHIFT + 0.0 * x) for x in (a, b))
+        n = c + d
+        deviance = relative_term(c, n * u, xp=xp) + relative_term(d, n * v, xp=xp)
+        series = stirling_error(n, xp=xp) - stirling_error(c, xp=xp) - stirling_error(d, xp=xp)
+        near = series - deviance + 0.5 * (xp.log(c) + xp.log(d) - xp.log(n)) - xp.log(u) - xp.log(v) - HALF_LOG_2PI
+        return xp.where(peaked, near, Line._log_density(self, y, xp, co))
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         a, b = self.concentration1, self.concentration0
@@ -110,12 +128,12 @@ class Beta(Line):
                 return a / total
             case Square():
                 return a / total * (a + 1.0) / (total + 1.0)
-            case Power(r):
+            case LogMean(Power(r)):
                 r = xp.double(r)
                 exists = a + r > 0
                 t = xp.where(exists, r, 0.0 * (a + r))
-                logs = xp.gammaln(a + t) - xp.gammaln(a) - xp.gammaln(total + t) + xp.gammaln(total)
-                return xp.where(exists, xp.exp(logs), math.inf + 0.0 * logs)
+                logs = gamma_step(a, t, xp=xp) - gamma_step(total, t, xp=xp)
+                return xp.where(exists, logs, math.inf + 0.0 * logs)
             case Log():
                 return xp.digamma(a) - xp.digamma(total)
             case Log1m():
@@ -132,9 +150,7 @@ class Beta(Line):
                 below, partial = xp.betainc(a, b, m + 0.0 * mean), mean * xp.betainc(a + 1.0, b, m + 0.0 * mean)
                 return xp.where(inside, mean - m + 2.0 * (m * below - partial), xp.abs(mean - c))
             case Exp(t):
-                from scipy.special import hyp1f1
-
-                return xp.host(hyp1f1, a, total, t)
+                return xp.host(_laplace_transform, a, total, t)
         return None
 
     def _standard_entropy(self, xp: Namespace) -> Array:
@@ -176,12 +192,8 @@ class Kumaraswamy(Line):
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         a, b = self.concentration1, self.concentration0
         match f:
-            case Linear():
-                return _kumaraswamy_moment(a, b, 1.0, xp)
-            case Square():
-                return _kumaraswamy_moment(a, b, 2.0, xp)
-            case Power(r):
-                return _kumaraswamy_moment(a, b, r, xp)
+            case LogMean(Power(r)):
+                return _kumaraswamy_log_moment(a, b, r, xp)
             case Log():
                 return -(np.euler_gamma + xp.digamma(b + 1.0)) / a
             case LogSquare():
@@ -217,6 +229,13 @@ class LogitNormal(Line):
         constant = -HALF_LOG_2PI - xp.log(self.scale) - 0.5 * self.loc * self.loc / variance
         slope = self.loc / variance
         return constant, [(slope - 1.0, Log()), (-slope - 1.0, Log1m()), (-0.5 / variance, LogitSquare())]
+
+    def _log_density(self, y: Array, xp: Namespace, co: Array | None = None) -> Array:
+        # the square is not multiplied out: a narrow law keeps its digits
+        co = 1.0 - y if co is None else co
+        logs = xp.log(y), xp.where(y < 0.5, xp.log1p(-y), xp.log(co))
+        z = (logs[0] - logs[1] - self.loc) / self.scale
+        return -0.5 * z * z - HALF_LOG_2PI - xp.log(self.scale) - logs[0] - logs[1]
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         match f:
@@ -269,8 +288,8 @@ class TruncatedNormal(Line):
                 return at_a - at_b
             case Square():
                 return 1.0 + _edge_term(a, at_a, xp) - _edge_term(b, at_b, xp)
-            case Exp(t):
-                return xp.exp(0.5 * t * t + log_normal_mass(a - t, b - t, xp) - log_mass)
+            case LogMean(Exp(t)):
+                return 0.5 * t * t + log_normal_mass(a - t, b - t, xp) - log_mass
             case Absolute(c):
                 inside = (c > a) & (c < b)
                 m = xp.double(c)
@@ -284,6 +303,13 @@ class TruncatedNormal(Line):
         from scipy.stats import truncnorm
 
         return truncnorm.ppf(rng.random(size), self.lower, self.upper)
+
+
+def log_beta(a: Array, b: Array, *, xp: Namespace) -> Array:
+    """lnΓ(a) + lnΓ(b) − lnΓ(a+b), the larger of the two taken together with the sum."""
+    zero = 0.0 * (a + b)
+    small, large = xp.minimum(a + zero, b + zero), xp.maximum(a + zero, b + zero)
+    return xp.gammaln(small) - gamma_step(large, small, xp=xp)
 
 
 def refuse_unless(good: Any, name: str, first: str, x: Any, second: str, y: Any) -> None:
@@ -311,7 +337,15 @@ def log_normal_mass(a: Array, b: Array, xp: Namespace) -> Array:
     low, high = xp.log_ndtr(a), xp.log_ndtr(xp.where(straddles, xp.zeros_like(b), b))
     one_side = high + xp.log(-xp.expm1(xp.where(straddles, -1.0 + 0.0 * low, low - high)))
     outside = xp.exp(xp.log_ndtr(a)) + xp.exp(xp.log_ndtr(-b))
-    return xp.where(straddles, xp.log1p(-xp.where(straddles, outside, 0.0 * outside)), one_side)
+    wide = xp.where(straddles, xp.log1p(-xp.where(straddles, outside, 0.0 * outside)), one_side)
+    # a narrow interval: its width times the mean density, e^{−m²/2} taken out
+    narrow = b - a < 0.1
+    m, h = xp.where(narrow, 0.5 * (a + b), 0.0 * wide), xp.where(narrow, 0.5 * (b - a), 1.0 + 0.0 * wide)
+    mean = sum(
+        0.5 * float(w) * xp.exp(xp.where(narrow, -h * float(t) * (m + 0.5 * h * float(t)), 0.0 * h))
+        for t, w in zip(*_NODES, strict=True)
+    )
+    return xp.where(narrow, xp.log(2.0 * h) - HALF_LOG_2PI - 0.5 * m * m + xp.log(mean), wide)
 
 
 def _edge_term(edge: Array, density: Array, xp: Namespace) -> Array:
@@ -319,12 +353,19 @@ def _edge_term(edge: Array, density: Array, xp: Namespace) -> Array:
     return xp.where(finite, xp.where(finite, edge, xp.zeros_like(edge)) * density, xp.zeros_like(density))
 
 
-def _kumaraswamy_moment(a: Array, b: Array, r: Array, xp: Namespace) -> Array:
-    """E xʳ = b·B(1 + r/a, b), r > −a."""
+def _laplace_transform(a: Any, total: Any, t: Any) -> Any:
+    """₁F₁(a; a+b; t), which SciPy has right up to |t| = 500; beyond that no number."""
+    from scipy.special import hyp1f1
+
+    return np.where(np.abs(t) <= 500.0, hyp1f1(a, total, t), math.nan)
+
+
+def _kumaraswamy_log_moment(a: Array, b: Array, r: Array, xp: Namespace) -> Array:
+    """Log of E xʳ = b·B(1 + r/a, b), r > −a."""
     t = 1.0 + xp.double(r) / a
     exists = t > 0
     t = xp.where(exists, t, xp.ones_like(t + b))
-    value = xp.exp(xp.log(b) + xp.gammaln(t) + xp.gammaln(b) - xp.gammaln(t + b))
+    value = xp.log(b) + xp.gammaln(t) - gamma_step(b, t, xp=xp)
     return xp.where(exists, value, math.inf + 0.0 * value)
 
 
@@ -349,11 +390,14 @@ def _mean_over(f: Feature, u: Array, v: Array, width: Array, xp: Namespace) -> A
         case Log1m():
             antiderivative = lambda x: -xlog(1.0 - x, lambda log: log - 1.0)  # noqa: E731
         case Power(r):
-            return _mean_power(xp.double(r), u, v, width, xp)
+            r = xp.double(r)
+            return _mean_power(r, u, v, width, xp)
         case AbsolutePower(r):
             antiderivative = lambda x: _signed_power(x, r + 1.0, xp) / (r + 1.0)  # noqa: E731
         case Absolute(c):
-            antiderivative = lambda x: 0.5 * (x - c) * xp.abs(x - c)  # noqa: E731
+            # |middle − c|, and where c lies inside what its corner adds
+            inside = xp.maximum(xp.minimum(v - c, c - u), 0.0 * (u + c))
+            return xp.abs(u + 0.5 * width - c) + inside * inside / width
         case Exp(t):
             s = t * width
             near = xp.abs(s) < 1e-8
@@ -368,7 +412,30 @@ def _mean_over(f: Feature, u: Array, v: Array, width: Array, xp: Namespace) -> A
             antiderivative = lambda x: (1.0 + x) * xp.log1p(x) - x  # noqa: E731
         case _:
             return None
-    return (antiderivative(v) - antiderivative(u)) / width
+    # far from f's singularity an antiderivative cancels, and a few nodes are exact
+    narrow = width < 0.1 * _clearance(f, u, v, xp)
+    whole = (antiderivative(v) - antiderivative(u)) / width
+    if is_concrete(narrow) and not bool(narrow.any()):
+        return whole
+    inner = xp.where(narrow, u + 0.5 * width, 0.5 + 0.0 * u)
+    half = xp.where(narrow, 0.5 * width, 0.25 + 0.0 * width)
+    mean = sum(0.5 * float(w) * value_at(f, inner + half * float(t), xp=xp) for t, w in zip(*_NODES, strict=True))
+    return xp.where(narrow, mean, whole)
+
+
+_NODES = np.polynomial.legendre.leggauss(12)
+
+
+def _clearance(f: Feature, u: Array, v: Array, xp: Namespace) -> Array:
+    """How far [u, v] is from where f is not smooth: 0, 1, or ±i."""
+    match f:
+        case Log1m():
+            return 1.0 - v
+        case Log1pSquare():
+            return xp.abs(u) + 1.0
+        case Log1pPower(_):
+            return 1.0 + u
+    return xp.where(u > 0, u, xp.where(v < 0, -v, 0.0 * u))
 
 
 def _signed_power(x: Array, r: Array, xp: Namespace) -> Array:

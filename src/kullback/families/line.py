@@ -24,6 +24,10 @@ class Line(Family):
     discrete: ClassVar[bool] = False
     # whether y > 0, so that powers of y have a meaning
     _positive: ClassVar[bool] = False
+    # whether masses fall as a power of x, too slowly for a sum
+    _power_tail: ClassVar[bool] = False
+    # whether the parts are components, one of which is drawn
+    _mixes: ClassVar[bool] = False
 
     @abstractmethod
     def _terms(self, xp: Namespace) -> Terms | None:
@@ -159,10 +163,10 @@ class Line(Family):
     def _inner_point(self, xp: Namespace) -> Array:
         low, high = self._standard_support(xp)
         low, high = xp.double(low), xp.double(high)
-        inner = xp.where(
-            high == math.inf, xp.where(low == -math.inf, xp.zeros_like(low), low + 1.0), 0.5 * (low + high)
-        )
-        return xp.where((low == -math.inf) & (high < math.inf), high - 1.0, inner)
+        zero = 0.0 * (xp.where(xp.abs(low) < math.inf, low, 0.0 * xp.ones_like(low)) + xp.ones_like(high))
+        below, above = xp.where(low == -math.inf, zero, low + zero), xp.where(high == math.inf, zero, high + zero)
+        inner = xp.where(high == math.inf, xp.where(low == -math.inf, zero, below + 1.0), 0.5 * (below + above))
+        return xp.where((low == -math.inf) & (high < math.inf), above - 1.0, inner)
 
     def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
         """Draws of shape `shape` + batch shape, as NumPy makes them from `random_state` (a seed or a generator)."""
@@ -182,14 +186,23 @@ def mean_of_terms(
     p: Line, terms: Terms, m: Array | None, rho: Array | None, *, xp: Namespace, sign: float = 1.0
 ) -> Array | None:
     """sign·(c + Σ w E f(m + ρy)) for y standard under p; None where p does not know one of the features."""
+    sized = sized_mean(p, terms, m, rho, xp=xp)
+    return None if sized is None else sign * sized[0]
+
+
+def sized_mean(
+    p: Line, terms: Terms, m: Array | None, rho: Array | None, *, xp: Namespace
+) -> tuple[Array, Array] | None:
+    """(c + Σ w E f(m + ρy), the largest size among its terms), or None."""
     constant, parts = terms
-    total = constant
+    total, size = constant, xp.abs(xp.double(constant))
     for weight, f in parts:
         value = expectation(p, f, m, rho, xp=xp)
         if value is None:
             return None
-        total = plus(total, times(weight, value, xp=xp), xp=xp)
-    return sign * total
+        term = times(weight, value, xp=xp)
+        total, size = plus(total, term, xp=xp), xp.maximum(size, xp.abs(term))
+    return total, size
 
 
 def log_term(weight: Array) -> list[tuple[Array, Feature]]:

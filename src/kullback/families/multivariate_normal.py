@@ -1,9 +1,9 @@
-"""The normal law on vectors and matrices: MultivariateNormal, LowRankMultivariateNormal, MatrixNormal."""
+"""The normal law on vectors and matrices: MultivariateNormal, MatrixNormal."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from kullback.families.base import (
     Family,
     family,
     generator,
-    positive_vector,
     real_matrix,
     real_vector,
     sample_shape,
@@ -22,7 +21,7 @@ from kullback.families.base import (
 )
 from kullback.families.covariance import check_spd, log_det, relative_eigenvalues, spread
 from kullback.families.namespace import to_host
-from kullback.families.normal import HALF_LOG_2PI, made
+from kullback.families.normal import HALF_LOG_2PI
 
 Array = Any
 Namespace = Any
@@ -34,6 +33,7 @@ class MultivariateNormal(Family):
 
     mean: Array = real_vector()
     cov: Array = real_matrix()
+    _carrier: ClassVar[str] = "all vectors"
 
     def _check_together(self) -> None:
         check_spd(self.cov, "MultivariateNormal.cov")
@@ -74,57 +74,13 @@ class MultivariateNormal(Family):
 
 
 @family
-class LowRankMultivariateNormal(Family):
-    """The normal law of covariance cov_factor·cov_factorᵀ + diag(cov_diag), as in torch."""
-
-    loc: Array = real_vector()
-    cov_factor: Array = real_matrix()
-    cov_diag: Array = positive_vector()
-
-    def _check_together(self) -> None:
-        sizes = {self.loc.shape[-1], self.cov_factor.shape[-2], self.cov_diag.shape[-1]}
-        if len(sizes) > 1:
-            msg = (
-                f"LowRankMultivariateNormal got loc of {self.loc.shape[-1]}, cov_factor of {self.cov_factor.shape[-2]} "
-                f"and cov_diag of {self.cov_diag.shape[-1]} dimensions; expected the same."
-            )
-            raise InvalidDistribution(msg)
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """(d,)."""
-        return (int(self.cov_diag.shape[-1]),)
-
-    def _dense(self, xp: Namespace) -> MultivariateNormal:
-        W, d = self.cov_factor, self.cov_diag
-        cov = xp.matmul(W, xp.transpose(W)) + d[..., None] * xp.double(np.eye(d.shape[-1]))
-        dense: MultivariateNormal = made(MultivariateNormal, mean=self.loc, cov=cov)
-        return dense
-
-    def _kl(self, q: Any, xp: Namespace) -> Answer | None:
-        return multivariate_normal_kl(self, q, xp)
-
-    def _entropy(self, xp: Namespace) -> Array:
-        return self._dense(xp)._entropy(xp)
-
-    def log_prob(self, x: Array, /) -> Array:
-        """Log-density at x along the last axis."""
-        xp = work(*self._leaves())
-        return self._lifted(xp)._dense(xp).log_prob(x)
-
-    def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
-        """Vectors, shape `shape` + batch shape + (d,)."""
-        xp = work(np.zeros(1))
-        return self._with(to_host)._dense(xp).sample(shape, random_state=random_state)
-
-
-@family
 class MatrixNormal(Family):
     """A normal matrix with covariance row_cov between rows and col_cov between columns (SciPy's rowcov, colcov)."""
 
     mean: Array = real_matrix()
     row_cov: Array = real_matrix()
     col_cov: Array = real_matrix()
+    _carrier: ClassVar[str] = "all matrices"
 
     def _check_together(self) -> None:
         check_spd(self.row_cov, "MatrixNormal.row_cov")
@@ -176,7 +132,12 @@ class MatrixNormal(Family):
 
 
 def multivariate_normal_kl(p: Any, q: Any, xp: Namespace) -> Answer | None:
-    """½[Δᵀ S₂⁻¹ Δ + Σψ(λᵢ)]: location and spread, both ≥ 0."""
+    """½[Δᵀ S₂⁻¹ Δ + Σψ(λᵢ)]: location and spread, both ≥ 0; by factors where both have them."""
+    ours, theirs = (getattr(x, "_factors", lambda _: None)(xp) for x in (p, q))
+    if ours is not None and theirs is not None:
+        from kullback.families.low_rank import low_rank_kl
+
+        return Answer(low_rank_kl(ours, theirs, xp), STABLE)
     as_dense = getattr(q, "_dense", None)
     dense = None if as_dense is None else as_dense(xp)
     if type(dense) is not MultivariateNormal:

@@ -87,12 +87,17 @@ def _numpy() -> Namespace:
     return SimpleNamespace(
         name="numpy",
         **{f: getattr(np, f) for f in [*_ELEMENTWISE, "where", "zeros_like", "ones_like", "broadcast_to", "arctan"]},
-        **{f: getattr(special, f) for f in _SCIPY},
+        **{f: getattr(special, f) for f in _SCIPY if f != "polygamma"},
+        # SciPy's own computes digamma besides
+        polygamma=lambda n, x: (-1.0) ** (n + 1) * math.factorial(n) * special.zeta(n + 1.0, x),
         double=lambda x: np.asarray(x, dtype=float),
         like=lambda x, dtype: np.asarray(x, dtype=dtype),
         sum=lambda x: np.sum(x, axis=-1),
+        max=lambda x: np.max(x, axis=-1),
         host=lambda f, *xs: f(*(np.asarray(x, dtype=float) for x in xs)),
         cholesky=np.linalg.cholesky,
+        solve=np.linalg.solve,
+        concat=lambda xs: np.concatenate(xs, axis=-1),
         solve_lower=lambda L, B: np.linalg.solve(L, B),
         eigvalsh=np.linalg.eigvalsh,
         matmul=np.matmul,
@@ -183,8 +188,11 @@ def _torch() -> Namespace:
         double=double,
         like=lambda x, dtype: x.to(dtype),
         sum=lambda x: torch.sum(x, dim=-1),
+        max=lambda x: torch.amax(x, dim=-1),
         host=host,
         cholesky=torch.linalg.cholesky,
+        solve=torch.linalg.solve,
+        concat=lambda xs: torch.cat(_one_batch(torch, xs), dim=-1),
         solve_lower=lambda L, B: torch.linalg.solve_triangular(*_same_batch(torch, L, B), upper=False),
         eigvalsh=torch.linalg.eigvalsh,
         matmul=torch.matmul,
@@ -193,6 +201,11 @@ def _torch() -> Namespace:
         tril=torch.tril,
         stack=lambda xs: torch.stack(torch.broadcast_tensors(*xs), dim=-1),
     )
+
+
+def _one_batch(torch: Any, xs: list[Any]) -> list[Any]:
+    batch = torch.broadcast_shapes(*(x.shape[:-1] for x in xs))
+    return [x.expand(*batch, x.shape[-1]) for x in xs]
 
 
 def _same_batch(torch: Any, L: Any, B: Any) -> tuple[Any, Any]:
@@ -218,8 +231,11 @@ def _jax() -> Namespace:
         double=lambda x: jnp.asarray(x, dtype=jax.dtypes.canonicalize_dtype(float)),
         like=lambda x, dtype: x.astype(dtype),
         sum=lambda x: jnp.sum(x, axis=-1),
+        max=lambda x: jnp.max(x, axis=-1),
         host=lambda f, *xs: jnp.asarray(f(*(to_host(x) for x in xs))),
         cholesky=jnp.linalg.cholesky,
+        solve=jnp.linalg.solve,
+        concat=lambda xs: jnp.concatenate(xs, axis=-1),
         solve_lower=lambda L, B: jax.scipy.linalg.solve_triangular(
             jnp.broadcast_to(L, jnp.broadcast_shapes(L.shape[:-2], B.shape[:-2]) + L.shape[-2:]),
             jnp.broadcast_to(B, jnp.broadcast_shapes(L.shape[:-2], B.shape[:-2]) + B.shape[-2:]),

@@ -10,10 +10,10 @@ import numpy as np
 
 from kullback.errors import InvalidForm, NoClosedForm
 from kullback.families import dispatch
-from kullback.families.compound import Mixture
 from kullback.families.discrete import Poisson
 from kullback.families.gamma import Exponential
 from kullback.families.line import Line
+from kullback.families.mixture import Mixture
 from kullback.families.multivariate_normal import MultivariateNormal
 from kullback.families.normal import LogNormal, Normal
 

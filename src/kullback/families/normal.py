@@ -16,6 +16,7 @@ from kullback.families.expectations import (
     Feature,
     Linear,
     Log,
+    LogMean,
     LogSquare,
     Power,
     Square,
@@ -46,14 +47,14 @@ class Normal(Line):
                 return 0.0
             case Square():
                 return 1.0
-            case Exp(t):
-                return xp.exp(0.5 * t * t)
+            case LogMean(Exp(t)):
+                return 0.5 * t * t
             case Absolute(c):
                 c = xp.double(c)
                 return math.sqrt(2 / math.pi) * xp.exp(-0.5 * c * c) + c * xp.erf(c / math.sqrt(2))
-            case AbsolutePower(r):
+            case LogMean(AbsolutePower(r)):
                 r = xp.double(r)
-                return xp.exp(0.5 * r * math.log(2) + xp.gammaln(0.5 * (r + 1)) - 0.5 * math.log(math.pi))
+                return 0.5 * r * math.log(2) + xp.gammaln(0.5 * (r + 1)) - 0.5 * math.log(math.pi)
         return None
 
     def _standard_variance(self, xp: Namespace) -> Array:
@@ -86,8 +87,8 @@ class LogNormal(Line):
         match f:
             case Linear():
                 return xp.exp(0.5 * self.scale * self.scale)
-            case Power(r):
-                return xp.exp(0.5 * (r * self.scale) ** 2)
+            case LogMean(Power(r)):
+                return 0.5 * (r * self.scale) ** 2
             case Log():
                 return 0.0
             case LogSquare():

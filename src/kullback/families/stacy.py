@@ -18,12 +18,24 @@ from kullback._special import (
     gamma_leading,
     gamma_rest,
     gamma_shifted,
+    gamma_step,
     log_ratio,
     phi,
-    psi,
+    psi_ratio,
     relative_term,
 )
-from kullback.families.expectations import Absolute, Exp, Feature, Linear, Log, LogSquare, Power, power
+from kullback.families.expectations import (
+    Absolute,
+    Exp,
+    Feature,
+    Linear,
+    Log,
+    LogMean,
+    LogSquare,
+    Power,
+    Square,
+    power,
+)
 from kullback.families.line import Line, Terms, log_term
 from kullback.families.namespace import is_concrete, to_host
 
@@ -67,27 +79,35 @@ class Stacy(Line):
         k, c = self._shape()
         k, log_y = xp.double(k), xp.log(y)
         w = xp.exp(c * log_y)
-        peaked = k > 100.0
-        high = xp.where(peaked, k, 100.0 * xp.ones_like(k))
-        near = -relative_term(high + 0.0 * w, w + 0.0 * high, xp=xp) - stirling_error(high, xp=xp) + 0.5 * xp.log(high)
-        low = xp.where(peaked, xp.ones_like(k), k)
+        peaked = (k > 100.0) & (w < math.inf)
+        high = xp.where(peaked, k, 100.0 + 0.0 * (k + log_y))
+        inner = xp.where(peaked, w, 100.0 + 0.0 * (k + log_y))
+        near = -relative_term(high, inner, xp=xp) - stirling_error(high, xp=xp) + 0.5 * xp.log(high)
+        low = xp.where(peaked, 1.0 + 0.0 * (k + log_y), k + 0.0 * log_y)
         plain = low * c * log_y - w - xp.gammaln(low)
         return xp.log(xp.abs(xp.double(c))) - log_y + xp.where(peaked, near - HALF_LOG_2PI, plain)
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         k, c = self._shape()
         match f:
-            case Power(r):
-                return _moment(k, c, r, xp)
+            case LogMean(Power(r)):
+                return _log_moment(k, c, r, xp)
             case Linear():
                 return _moment(k, c, 1.0, xp)
+            case Square():
+                return _moment(k, c, 2.0, xp)
             case Log():
                 return xp.digamma(xp.double(k)) / c
             case LogSquare():
                 k = xp.double(k)
                 return (xp.polygamma(1, k) + xp.digamma(k) ** 2) / (c * c)
-            case Exp(t):
-                return _laplace_transform(k, c, xp.double(t), xp)
+            case Exp(t) if isinstance(c, float) and c == 2.0:
+                return _laplace_transform(k, xp.double(t), xp)
+            case LogMean(Exp(t)) if isinstance(c, float) and c == 1.0:
+                t = xp.double(t)
+                exists = t < 1
+                value = -k * xp.log1p(-xp.where(exists, t, xp.zeros_like(t)))
+                return xp.where(exists, value, math.inf + 0.0 * value)
             case Absolute(center):
                 return _mean_deviation(k, c, xp.double(center), xp)
         return None
@@ -117,7 +137,6 @@ class Stacy(Line):
         middle = k + step
         spread = gamma_bregman(middle, middle + step, xp=xp) + gamma_bregman(middle, k, xp=xp)
         mean = _moment(k, c, 1.0, xp)
-        assert mean is not None
         return xp.where(exists, xp.where(exists, mean, xp.ones_like(mean)) ** 2 * xp.expm1(spread), math.inf + 0.0 * k)
 
     def _draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> Any:
@@ -132,8 +151,8 @@ class Stacy(Line):
             return None
         (k1, c1), (k2, c2) = self._shape(), q._shape()
         same_power = isinstance(c1, float) and isinstance(c2, float) and c1 == c2
-        epsilon = None if same_power else (c2 - c1) / c1
-        return stacy_kl(k1, k2, k2 - k1, epsilon, c2 * _log_scale_ratio(self, q, xp), xp=xp)
+        powers = None if same_power else (c1, c2)
+        return stacy_kl(k1, k2, k2 - k1, powers, c2 * _log_scale_ratio(self, q, xp), xp=xp)
 
     def _power_sign(self) -> float | None:
         """+1, −1, 0 for a batch with both, None under a trace: there, powers of two signs give NaN."""
@@ -148,41 +167,65 @@ class Stacy(Line):
         return float(signs.flat[0]) if signs.size and np.all(signs == signs.flat[0]) else 0.0
 
 
-def stacy_kl(k1: Array, k2: Array, h: Array, epsilon: Array | None, log_beta: Array, *, xp: Namespace) -> Array:
-    """KL between two generalised gammas: h = k₂ − k₁, ε = c₂/c₁ − 1 (None for 0), log β = c₂·log(a₁/a₂).
+def stacy_kl(
+    k1: Array, k2: Array, h: Array, powers: tuple[Array, Array] | None, log_beta: Array, *, xp: Namespace
+) -> Array:
+    """KL between two generalised gammas: h = k₂ − k₁, powers as c₁ and c₂ (None: equal), log β = c₂·log(a₁/a₂).
 
-    With M = log β + ε·ψ₀(k₁) and ℓ = ε/k₁ + B_Γ(k₁+1, k₁+1+ε):
-    KL = B_Γ(k₁,k₂) + k₁φ(M) − hM + k₁[e^Mφ(ℓ) + ℓ·expm1(M)] + k₁B_Γ(k₁+1, k₁+1+ε) + ψ(ε).
+    With ε = c₂/c₁ − 1, b = B_Γ(k₁+1, k₁+1+ε) and S = log E(x/a₂)^{c₂} − log k₁ = log β + ε·ψ₀(k₁+1) + b:
+    KL = B_Γ(k₁,k₂) + k₁φ(S) − hS + (h/k₁)·ε + k₂·b + ψ(ε).
     Bauckhage's eq. (28), arXiv:1401.6853, with all first-order terms taken out by hand; ψ(s) = s − log1p(s),
-    φ(u) = expm1(u) − u. For large k₁, Stirling's part of B_Γ joins the next two terms as k₂φ(M − log(k₂/k₁)).
+    φ(u) = expm1(u) − u. For large k₁, Stirling's part of B_Γ joins the next two terms as k₂φ(S − log(k₂/k₁)).
     """
     one_shape = isinstance(h, float) and h == 0.0
     k1, k2, h, log_beta = xp.double(k1), xp.double(k2), xp.double(h), xp.double(log_beta)
-    epsilon = None if epsilon is None else xp.double(epsilon)
-    M = log_beta if epsilon is None else log_beta + epsilon * xp.digamma(k1)
+    if powers is None:
+        return _shape_and_scale(k1, k2, h, log_beta, one_shape=one_shape, xp=xp)
+    c1, c2 = (xp.double(c) for c in powers)
+    epsilon = (c2 - c1) / c1
+    # log β may be infinite
+    zero = 0.0 * (h + epsilon + k1)
+    k1, k2, h, epsilon, c1, c2 = (x + zero for x in (k1, k2, h, epsilon, c1, c2))
+    b = gamma_bregman(k1 + 1.0, k1 + (1.0 + epsilon), epsilon, xp=xp)
+    S = log_beta + epsilon * xp.digamma(k1 + 1.0) + b
+    value = _shape_and_scale(k1, k2, h, S, one_shape=one_shape, xp=xp) + k2 * b + psi_ratio(c1, c2, xp=xp)
+    return value if one_shape else value + h / k1 * epsilon
+
+
+def _shape_and_scale(k1: Array, k2: Array, h: Array, S: Array, *, one_shape: bool, xp: Namespace) -> Array:
+    """B_Γ(k₁,k₂) + k₁φ(S) − hS."""
     if one_shape:
-        value = k1 * phi(M, xp=xp)
-    elif (fused := getattr(getattr(xp, "plain", None), "shape_and_scale", None)) is not None:
-        value = fused(k1, k2, h, M)
-    else:
-        M, h, k1, k2 = (x + 0.0 * (M + h) for x in (M, h, k1, k2))
-        up, above1, above2 = gamma_shifted(k1, k2, h, xp=xp)
-        joined = above2 * phi(M - log_ratio(above2, above1, xp=xp), xp=xp)
-        apart = gamma_leading(above1, above2, h, xp=xp) + (k1 * phi(M, xp=xp) - h * M)
-        value = up + gamma_rest(above1, above2, h, xp=xp) + xp.where(above1 == k1, joined, apart)
-    if epsilon is None:
-        return value
-    b = gamma_bregman(k1 + 1.0 + 0.0 * epsilon, k1 + (1.0 + epsilon), epsilon + 0.0 * k1, xp=xp)
-    ell = epsilon / k1 + b
-    return value + k1 * (xp.exp(M) * phi(ell, xp=xp) + ell * xp.expm1(M) + b) + psi(epsilon, xp=xp)
+        return k1 * phi(S, xp=xp)
+    if (fused := getattr(getattr(xp, "plain", None), "shape_and_scale", None)) is not None:
+        return fused(k1, k2, h, S)
+    S, h, k1, k2 = (x + 0.0 * (S + h) for x in (S, h, k1, k2))
+    up, above1, above2 = gamma_shifted(k1, k2, h, xp=xp)
+    joined = k2 * phi(S - log_ratio(k2, k1, xp=xp), xp=xp)
+    apart = gamma_leading(above1, above2, h, xp=xp) + (k1 * phi(S, xp=xp) - h * S)
+    value = up + gamma_rest(above1, above2, h, xp=xp) + xp.where(above1 == k1, joined, apart)
+    # from a large shape to a small one: joined, with lnΓ(k₂) as it is
+    fallen = (k1 > 2.0 * GAMMA_SHIFT) & (k2 < GAMMA_SHIFT)
+    high, low = xp.where(fallen, k1, 2.0 * GAMMA_SHIFT + 0.0 * k1), xp.where(fallen, k2, 1.0 + 0.0 * k2)
+    own = xp.gammaln(low) - (low - 0.5) * xp.log(low) + low - HALF_LOG_2PI
+    rest = own - stirling_error(high, xp=xp) - h * _stirling_slope(high) + 0.5 * psi_ratio(high, low, xp=xp)
+    return xp.where(fallen, joined + rest, value)
 
 
 def stirling_error(x: Array, *, xp: Namespace) -> Array:
-    """lnΓ(x+1) − (x+½)log x + x − ½log 2π, x ≥ GAMMA_SHIFT."""
+    """S(x) = lnΓ(x+1) − (x+½)log x + x − ½log 2π, x ≥ GAMMA_SHIFT."""
     del xp
     total, power_ = 0.0, 1.0 / x
     for s in _STIRLING:
         total = total + s * power_
+        power_ = power_ / (x * x)
+    return total
+
+
+def _stirling_slope(x: Array) -> Array:
+    """S′(x) for Stirling's series S."""
+    total, power_ = 0.0, 1.0 / (x * x)
+    for j, s in enumerate(_STIRLING):
+        total = total - (2 * j + 1) * s * power_
         power_ = power_ / (x * x)
     return total
 
@@ -203,36 +246,34 @@ def _log_scale_ratio(p: Stacy, q: Stacy, xp: Namespace) -> Array:
     return total
 
 
-def _moment(k: Array, c: Array, r: Array, xp: Namespace) -> Array | None:
-    """E yʳ = Γ(k + r/c)/Γ(k) = exp((r/c)ψ₀(k) + B_Γ(k, k + r/c)), ∞ where k + r/c ≤ 0."""
+def _moment(k: Array, c: Array, r: float, xp: Namespace) -> Array:
+    """E yʳ, by hand where it is a rising product."""
     k = xp.double(k)
-    if isinstance(c, float) and isinstance(r, (int, float)) and r / c in (0.0, 1.0, 2.0):
-        return (xp.ones_like(k), k, k * (k + 1.0))[int(r / c)]
-    t = xp.double(r / c)
+    if isinstance(c, float) and r / c in (1.0, 2.0):
+        return (k, k * (k + 1.0))[int(r / c) - 1]
+    return xp.exp(_log_moment(k, c, r, xp))
+
+
+def _log_moment(k: Array, c: Array, r: Array, xp: Namespace) -> Array:
+    """Log of E yʳ = Γ(k + r/c)/Γ(k), ∞ where k + r/c ≤ 0."""
+    k, t = xp.double(k), xp.double(r / c)
     exists = k + t > 0
     t = xp.where(exists, t, xp.zeros_like(t + k))
-    value = xp.exp(t * xp.digamma(k) + gamma_bregman(k + 0.0 * t, k + t, xp=xp))
+    value = gamma_step(k, t, xp=xp)
     return xp.where(exists, value, math.inf + 0.0 * value)
 
 
-def _laplace_transform(k: Array, c: Array, t: Array, xp: Namespace) -> Array | None:
-    """E e^{ty}: for Gamma (c = 1), |Normal| and Rayleigh (c = 2); elsewhere no closed form."""
-    if not isinstance(c, float):
+def _laplace_transform(k: Array, t: Array, xp: Namespace) -> Array | None:
+    """E e^{ty} for |Normal| and Rayleigh; elsewhere no closed form."""
+    if not isinstance(k, float) or k not in (0.5, 1.0):
         return None
-    if c == 1.0:
-        exists = t < 1
-        value = xp.exp(-k * xp.log1p(-xp.where(exists, t, xp.zeros_like(t))))
-        return xp.where(exists, value, math.inf + 0.0 * value)
-    if c == 2.0 and isinstance(k, float) and k in (0.5, 1.0):
-        scaled = xp.erfcx(-0.5 * t)
-        return scaled if k == 0.5 else 1.0 + 0.5 * math.sqrt(math.pi) * t * scaled
-    return None
+    scaled = xp.erfcx(-0.5 * t)
+    return scaled if k == 0.5 else 1.0 + 0.5 * math.sqrt(math.pi) * t * scaled
 
 
 def _mean_deviation(k: Array, c: Array, center: Array, xp: Namespace) -> Array | None:
     """E|y − m| = E y − m + 2[m·P(y < m) − E(y; y < m)], by the incomplete gamma function."""
     mean = _moment(k, c, 1.0, xp)
-    assert mean is not None
     inside = center > 0
     m = xp.where(inside, center, xp.ones_like(center))
     if isinstance(c, float) and isinstance(k, float) and c == 1.0 and k == 1.0:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from kullback._special import gamma_step
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import EXPECTATIONS, QUADRATURE, Answer
 from kullback.families.base import Family, family, generator, positive, real_matrix, real_vector, sample_shape, work
@@ -26,6 +27,7 @@ class MultivariateStudentT(Family):
     df: Array = positive()
     loc: Array = real_vector()
     shape: Array = real_matrix()
+    _carrier: ClassVar[str] = "all vectors"
 
     def _check_together(self) -> None:
         check_spd(self.shape, "MultivariateStudentT.shape")
@@ -41,7 +43,7 @@ class MultivariateStudentT(Family):
 
     def _log_constant(self, xp: Namespace) -> Array:
         d, nu = self.shape.shape[-1], self.df
-        gammas = xp.gammaln(0.5 * (nu + d)) - xp.gammaln(0.5 * nu)
+        gammas = gamma_step(0.5 * nu, 0.5 * d, xp=xp)
         return gammas - 0.5 * d * xp.log(nu * math.pi) - 0.5 * log_det(xp.cholesky(self.shape), xp=xp)
 
     def _entropy(self, xp: Namespace) -> Array:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import log_ratio, phi, psi_ratio
+from kullback._special import gamma_step, log_ratio, phi, psi_ratio
 from kullback.families.base import family, positive, real
 from kullback.families.expectations import (
     Absolute,
@@ -17,6 +17,7 @@ from kullback.families.expectations import (
     Feature,
     Linear,
     Log1pSquare,
+    LogMean,
     Softplus,
     Square,
 )
@@ -50,8 +51,8 @@ class Laplace(Line):
             case Absolute(c):
                 size = xp.abs(xp.double(c))
                 return size + xp.exp(-size)
-            case AbsolutePower(r):
-                return xp.exp(xp.gammaln(xp.double(r) + 1.0))
+            case LogMean(AbsolutePower(r)):
+                return xp.gammaln(xp.double(r) + 1.0)
             case Exp(t):
                 t = xp.double(t)
                 exists = xp.abs(t) < 1
@@ -145,11 +146,11 @@ class Gumbel(Line):
                 return np.euler_gamma
             case Square():
                 return np.euler_gamma**2 + math.pi**2 / 6
-            case Exp(t):
+            case LogMean(Exp(t)):
                 t = xp.double(t)
                 exists = t < 1
                 inner = xp.where(exists, t, xp.zeros_like(t))
-                return xp.where(exists, xp.exp(xp.gammaln(1.0 - inner)), math.inf + 0.0 * t)
+                return xp.where(exists, xp.gammaln(1.0 - inner), math.inf + 0.0 * t)
             case Absolute(c):
                 # γ − c + 2E₁(e^{−c}); E₁(u) → −γ − log u for u → 0 and → 0 for u → ∞
                 c = xp.double(c)
@@ -169,8 +170,7 @@ class Gumbel(Line):
         # e^{−x} is Weibull with scale e^{−loc} and power 1/scale
         if not isinstance(q, Gumbel):
             return None
-        epsilon = (self.scale - q.scale) / q.scale
-        return stacy_kl(1.0, 1.0, 0.0, epsilon, (q.loc - self.loc) / q.scale, xp=xp)
+        return stacy_kl(1.0, 1.0, 0.0, (q.scale, self.scale), (q.loc - self.loc) / q.scale, xp=xp)
 
 
 @family
@@ -254,7 +254,7 @@ class StudentT(Line):
 
     def _terms(self, xp: Namespace) -> Terms:
         df = self.df
-        constant = xp.gammaln(0.5 * (df + 1.0)) - xp.gammaln(0.5 * df) - 0.5 * xp.log(df * math.pi)
+        constant = gamma_step(0.5 * df, 0.5, xp=xp) - 0.5 * xp.log(df * math.pi)
         return constant, [(-0.5 * (df + 1.0), At(Log1pSquare(), None, 1.0 / xp.sqrt(df)))]
 
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
@@ -267,16 +267,15 @@ class StudentT(Line):
                 return xp.where(df > 2, df / xp.where(df > 2, df - 2.0, one), math.inf * one)
             case Exp(t):
                 return math.inf + 0.0 * xp.double(t) * one
-            case AbsolutePower(r):
+            case LogMean(AbsolutePower(r)):
                 # (E|y|ʳ) = ν^{r/2} Γ((r+1)/2)Γ((ν−r)/2)/(√π Γ(ν/2)), r < ν
                 r = xp.double(r)
                 exists = r < df
                 inner = xp.where(exists, r, 0.0 * one)
-                value = xp.exp(
+                value = (
                     0.5 * inner * xp.log(df)
                     + xp.gammaln(0.5 * (inner + 1.0))
-                    + xp.gammaln(0.5 * (df - inner))
-                    - xp.gammaln(0.5 * df)
+                    + gamma_step(0.5 * df, -0.5 * inner, xp=xp)
                     - 0.5 * math.log(math.pi)
                 )
                 return xp.where(exists, value, math.inf * one)
@@ -315,8 +314,8 @@ class GeneralizedNormal(Line):
                 return 0.0 * k
             case Square():
                 return xp.exp(xp.gammaln(3.0 * k) - xp.gammaln(k))
-            case AbsolutePower(r):
-                return xp.exp(xp.gammaln((r + 1.0) * k) - xp.gammaln(k))
+            case LogMean(AbsolutePower(r)):
+                return xp.gammaln((r + 1.0) * k) - xp.gammaln(k)
             case Absolute(c):
                 # c·P(k, u) + Γ(2k)/Γ(k)·Q(2k, u), u = |c|^power
                 size = xp.abs(xp.double(c))
@@ -336,7 +335,7 @@ class GeneralizedNormal(Line):
         k1, k2 = 1.0 / self.power, 1.0 / q.power
         h = (self.power - q.power) * k1 * k2
         log_beta = q.power * log_ratio(self.scale, q.scale, xp=xp)
-        return stacy_kl(k1, k2, h, (q.power - self.power) / self.power, log_beta, xp=xp)
+        return stacy_kl(k1, k2, h, (self.power, q.power), log_beta, xp=xp)
 
 
 def cauchy_kl(shift: Array, s: Array, t: Array, *, xp: Namespace) -> Array:
@@ -369,7 +368,7 @@ def _student_deviation(df: Array, c: Array, xp: Namespace) -> Array:
     nu = xp.where(exists, df, 2.0 + 0.0 * df)
     size = xp.abs(c)
     beyond = xp.betainc(0.5 * nu, 0.5 + 0.0 * nu, nu / (nu + size * size))  # P(|y| > |c|)
-    log_f = xp.gammaln(0.5 * (nu + 1.0)) - xp.gammaln(0.5 * nu) - 0.5 * xp.log(nu * math.pi)
+    log_f = gamma_step(0.5 * nu, 0.5, xp=xp) - 0.5 * xp.log(nu * math.pi)
     density = xp.exp(log_f - 0.5 * (nu + 1.0) * xp.log1p(size * size / nu))
     value = size * (1.0 - beyond) + 2.0 * (nu + size * size) / (nu - 1.0) * density
     return xp.where(exists, value, math.inf + 0.0 * value)

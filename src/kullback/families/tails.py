@@ -7,9 +7,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import log_ratio, psi_ratio
+from kullback._special import gamma_step, log_ratio, psi_ratio
 from kullback.families.base import family, positive, real
-from kullback.families.expectations import Absolute, Feature, Linear, Log, Log1pPower, LogSquare, Power, Square
+from kullback.families.expectations import (
+    Absolute,
+    Feature,
+    Linear,
+    Log,
+    Log1pPower,
+    LogMean,
+    LogSquare,
+    Power,
+    Square,
+)
 from kullback.families.exponential_integral import scaled_exp1
 from kullback.families.gamma import Exponential
 from kullback.families.line import Line, Terms, log_term
@@ -96,11 +106,11 @@ class Lomax(Line):
         a = self.concentration
         match f:
             case Linear():
-                return _lomax_moment(a, 1.0, xp)
+                return _exists(a > 1, a - 1.0, lambda b: 1.0 / b, xp)
             case Square():
-                return _lomax_moment(a, 2.0, xp)
-            case Power(r):
-                return _lomax_moment(a, r, xp)
+                return _exists(a > 2, a - 2.0, lambda b: 2.0 / (b * (b + 1.0)), xp)
+            case LogMean(Power(r)):
+                return _lomax_log_moment(a, r, xp)
             case Log():
                 return -np.euler_gamma - xp.digamma(a)
             case LogSquare():
@@ -187,6 +197,11 @@ class InverseGaussian(Line):
         mu = self.mu
         return 1.0 / mu - HALF_LOG_2PI, [(-1.5, Log()), (-0.5 / (mu * mu), Linear()), (-0.5, Power(-1.0))]
 
+    def _log_density(self, y: Array, xp: Namespace, co: Array | None = None) -> Array:
+        # (y − μ)² is not multiplied out: a narrow law keeps its digits
+        z = (y - self.mu) / self.mu
+        return -HALF_LOG_2PI - 1.5 * xp.log(y) - 0.5 * z * (z / y)
+
     def _expect(self, f: Feature, xp: Namespace) -> Array | None:
         mu = self.mu
         match f:
@@ -229,12 +244,18 @@ def _pareto_moment(a: Array, r: Array, xp: Namespace) -> Array:
     return xp.where(exists, a / xp.where(exists, a - r, xp.ones_like(a - r)), math.inf + 0.0 * (a + r))
 
 
-def _lomax_moment(a: Array, r: Array, xp: Namespace) -> Array:
-    """E yʳ = Γ(1+r)Γ(a−r)/Γ(a), −1 < r < a."""
+def _exists(where: Any, x: Array, f: Any, xp: Namespace) -> Array:
+    """f(x), ∞ elsewhere."""
+    value = f(xp.where(where, x, xp.ones_like(x)))
+    return xp.where(where, value, math.inf + 0.0 * value)
+
+
+def _lomax_log_moment(a: Array, r: Array, xp: Namespace) -> Array:
+    """Log of E yʳ = Γ(1+r)Γ(a−r)/Γ(a), −1 < r < a."""
     r = xp.double(r)
     exists = (r < a) & (r > -1)
     inner = xp.where(exists, r, 0.0 * (a + r))
-    value = xp.exp(xp.gammaln(1.0 + inner) + xp.gammaln(a - inner) - xp.gammaln(a))
+    value = xp.gammaln(1.0 + inner) + gamma_step(a, -inner, xp=xp)
     return xp.where(exists, value, math.inf + 0.0 * value)
 
 

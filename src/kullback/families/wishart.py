@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from kullback._special import gamma_bregman, psi, psi_ratio
 from kullback.errors import InvalidDistribution
-from kullback.families.answer import STABLE, Answer
+from kullback.families.answer import EXPECTATIONS, STABLE, Answer
 from kullback.families.base import Family, family, generator, positive, real_matrix, real_vector, sample_shape, work
 from kullback.families.covariance import check_spd, log_det, multivariate_gamma_log, relative_eigenvalues
 from kullback.families.multivariate_normal import mahalanobis
@@ -45,12 +45,37 @@ def _wishart_kl(n1: Array, n2: Array, eigenvalues: Array, d: int, xp: Namespace)
     return value + _df_bregman(n1, n2, d, xp)
 
 
+def _digammas(n: Array, d: int, xp: Namespace) -> Array:
+    """Σⱼ ψ₀((n − j)/2), j < d."""
+    total = xp.digamma(0.5 * n)
+    for j in range(1, d):
+        total = total + xp.digamma(0.5 * (n - j))
+    return total
+
+
+def _from_expectations(p: Any, q: Any, xp: Namespace) -> Answer:
+    """Between Wishart(n, S) and InverseWishart(m, Ψ): E log|X| and the mean of the inverse, tr(ΨS⁻¹)/(n − d − 1)."""
+    d = p.scale.shape[-1]
+    forward = type(p) is Wishart
+    L, M = xp.cholesky(p.scale), xp.cholesky(q.scale)
+    W = xp.solve_lower(L, M) if forward else xp.solve_lower(M, L)
+    exists = p.df > d + 1
+    trace = xp.sum(xp.sum(W * W)) / xp.where(exists, p.df - d - 1.0, xp.ones_like(p.df))
+    sign = 1.0 if forward else -1.0
+    mean_log_det = log_det(L, xp=xp) + sign * (d * math.log(2) + _digammas(p.df, d, xp))
+    constant = 0.5 * q.df * (sign * log_det(M, xp=xp) - d * math.log(2)) - multivariate_gamma_log(0.5 * q.df, d, xp=xp)
+    expected = constant - sign * 0.5 * (q.df + sign * (d + 1.0)) * mean_log_det - 0.5 * trace
+    value = -p._entropy(xp) - expected
+    return Answer(xp.where(exists, value, math.inf + 0.0 * value), EXPECTATIONS)
+
+
 @family
 class Wishart(Family):
     """The sum of df outer products of normal vectors with covariance `scale` (torch's covariance_matrix)."""
 
     df: Array = positive()
     scale: Array = real_matrix()
+    _carrier: ClassVar[str] = "positive definite matrices"
 
     def _check_together(self) -> None:
         _check(self)
@@ -62,6 +87,8 @@ class Wishart(Family):
         return (d, d)
 
     def _kl(self, q: Any, xp: Namespace) -> Answer | None:
+        if type(q) is InverseWishart:
+            return _from_expectations(self, q, xp)
         if type(q) is not Wishart:
             return None
         values = relative_eigenvalues(self.scale, q.scale, xp=xp)
@@ -69,15 +96,12 @@ class Wishart(Family):
 
     def _entropy(self, xp: Namespace) -> Array:
         n, d = self.df, self.scale.shape[-1]
-        digammas = 0.0
-        for j in range(d):
-            digammas = digammas + xp.digamma(0.5 * (n - j))
         logs = log_det(xp.cholesky(self.scale), xp=xp)
         return (
             0.5 * (d + 1) * logs
             + 0.5 * d * (d + 1) * math.log(2)
             + multivariate_gamma_log(0.5 * n, d, xp=xp)
-            - 0.5 * (n - d - 1) * digammas
+            - 0.5 * (n - d - 1) * _digammas(n, d, xp)
             + 0.5 * n * d
         )
 
@@ -109,6 +133,7 @@ class InverseWishart(Family):
 
     df: Array = positive()
     scale: Array = real_matrix()
+    _carrier: ClassVar[str] = "positive definite matrices"
 
     def _check_together(self) -> None:
         _check(self)
@@ -121,6 +146,8 @@ class InverseWishart(Family):
 
     def _kl(self, q: Any, xp: Namespace) -> Answer | None:
         # inverting is one-to-one; the relative eigenvalues of the inverses are those of Ψ₁⁻¹Ψ₂
+        if type(q) is Wishart:
+            return _from_expectations(self, q, xp)
         if type(q) is not InverseWishart:
             return None
         values = relative_eigenvalues(q.scale, self.scale, xp=xp)
@@ -128,15 +155,12 @@ class InverseWishart(Family):
 
     def _entropy(self, xp: Namespace) -> Array:
         n, d = self.df, self.scale.shape[-1]
-        digammas = 0.0
-        for j in range(d):
-            digammas = digammas + xp.digamma(0.5 * (n - j))
         logs = log_det(xp.cholesky(self.scale), xp=xp) - d * math.log(2)
         return (
             multivariate_gamma_log(0.5 * n, d, xp=xp)
             + 0.5 * n * d
             + 0.5 * (d + 1) * logs
-            - 0.5 * (n + d + 1) * digammas
+            - 0.5 * (n + d + 1) * _digammas(n, d, xp)
         )
 
     def log_prob(self, x: Array, /) -> Array:
@@ -193,10 +217,7 @@ class NormalInverseWishart(Family):
         from kullback.families.normal import HALF_LOG_2PI, made
 
         n, d = self.df, self.scale.shape[-1]
-        digammas = 0.0
-        for j in range(d):
-            digammas = digammas + xp.digamma(0.5 * (n - j))
-        expected_log_det = log_det(xp.cholesky(self.scale), xp=xp) - d * math.log(2) - digammas
+        expected_log_det = log_det(xp.cholesky(self.scale), xp=xp) - d * math.log(2) - _digammas(n, d, xp)
         vector = d * (HALF_LOG_2PI + 0.5) + 0.5 * (expected_log_det - d * xp.log(self.mean_count))
         return vector + made(InverseWishart, df=self.df, scale=self.scale)._entropy(xp)
 

@@ -1,27 +1,17 @@
-"""Categories and the laws over them: Categorical, Multinomial, Dirichlet, DirichletMultinomial."""
+"""Laws over K categories: Categorical and Multinomial."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import gamma_bregman
 from kullback.errors import InvalidDistribution
-from kullback.families.answer import FINITE_SUM, STABLE, Answer
-from kullback.families.base import (
-    Constraint,
-    Family,
-    family,
-    generator,
-    parameter,
-    positive_vector,
-    sample_shape,
-    whole,
-    work,
-)
-from kullback.families.dirichlet_form import dirichlet_kl
+from kullback.families.answer import STABLE, Answer
+from kullback.families.base import Constraint, Family, family, generator, parameter, sample_shape, whole, work
+from kullback.families.namespace import to_host
+from kullback.families.normal import made
 from kullback.families.symmetric import equal
 from kullback.forms import Logits, Probs
 
@@ -121,6 +111,7 @@ class Multinomial(_Masses):
     total_count: Array = whole()
     probs: Array = probs_parameter()
     logits: Array = logits_parameter()
+    _carrier: ClassVar[str] = "vectors of counts"
 
     def _check_together(self) -> None:
         self._check_masses()
@@ -134,11 +125,25 @@ class Multinomial(_Masses):
         from kullback.measures.kl_divergence import kl_divergence
 
         if type(q) is not Multinomial or not equal(self.total_count, q.total_count):
-            return None
+            from kullback.families.dirichlet import counts_kl
+
+            return counts_kl(self, q, xp)
+        same_length(self, q)
         return Answer(self.total_count * kl_divergence(self._form(), q._form(), validate=False), STABLE)
 
-    def _entropy(self, xp: Namespace) -> None:
-        return None
+    def _entropy(self, xp: Namespace) -> Array | None:
+        # −log n! − n·Σpᵢ log pᵢ + Σᵢ E log Xᵢ!, Xᵢ binomial
+        from kullback.families.discrete import Binomial
+        from kullback.measures.entropy import entropy
+
+        if self.batch_shape or self._k * float(to_host(self.total_count)) > 5e6:
+            return None
+        n = self.total_count
+        masses = xp.double(host_masses(self)) if self.probs is None else self.probs
+        x = xp.double(np.arange(float(to_host(n)) + 1.0))
+        each = made(Binomial, total_count=xp.double(n), probs=masses[..., None])
+        factorials = xp.sum(xp.sum(xp.exp(each._log_density(x, xp)) * xp.gammaln(x + 1.0)))
+        return n * entropy(self._form(), validate=False) - xp.gammaln(xp.double(n) + 1.0) + factorials
 
     def log_prob(self, x: Array, /) -> Array:
         """Log-mass of counts x along the last axis."""
@@ -159,125 +164,6 @@ class Multinomial(_Masses):
         )
 
 
-@family
-class Dirichlet(Family):
-    """Density ∝ Π xᵢ^{concentrationᵢ − 1} on the simplex."""
-
-    concentration: Array = positive_vector()
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """(K,)."""
-        return (int(self.concentration.shape[-1]),)
-
-    @property
-    def mean(self) -> Array:
-        """Concentration / its sum."""
-        return self.concentration / self.concentration.sum(-1)[..., None]
-
-    def _kl(self, q: Any, xp: Namespace) -> Answer | None:
-        if type(q) is not Dirichlet:
-            return None
-        zero = 0.0 * (self.concentration + q.concentration)
-        a, c = self.concentration + zero, q.concentration + zero
-        return Answer(_dirichlet_rows(a, c, xp), STABLE)
-
-    def _entropy(self, xp: Namespace) -> Array:
-        # H = −KL from the uniform law + the log-volume of the simplex, −lnΓ(K)
-        one = xp.ones_like(self.concentration)
-        return -_dirichlet_rows(self.concentration, one, xp) - math.lgamma(self.concentration.shape[-1])
-
-    def log_prob(self, x: Array, /) -> Array:
-        """Log-density at x along the last axis, x > 0 summing to 1."""
-        x = np.asarray(x, dtype=float) if not hasattr(x, "shape") else x
-        xp = work(x, *self._leaves())
-        a = self._lifted(xp).concentration
-        powers = xp.sum((a - 1.0) * xp.log(xp.double(x)))
-        return powers + xp.gammaln(xp.sum(a)) - xp.sum(xp.gammaln(a))
-
-    def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
-        """Points of the simplex, shape `shape` + batch shape + (K,)."""
-        from kullback.families.namespace import to_host
-
-        a = to_host(self.concentration)
-        g = generator(random_state).gamma(np.broadcast_to(a, sample_shape(shape) + a.shape))
-        return g / g.sum(axis=-1, keepdims=True)
-
-
-@family
-class DirichletMultinomial(Family):
-    """Multinomial counts whose probabilities are Dirichlet."""
-
-    concentration: Array = positive_vector()
-    total_count: Array = whole()
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """(K,)."""
-        return (int(self.concentration.shape[-1]),)
-
-    def _kl(self, q: Any, xp: Namespace) -> Answer | None:
-        """Exact sum over all compositions of total_count into K parts, while they are few."""
-        if type(q) is not DirichletMultinomial or not equal(self.total_count, q.total_count):
-            return None
-        points = self._compositions()
-        if points is None:
-            return None
-        a, b = _compound_log_mass(self, points, xp), _compound_log_mass(q, points, xp)
-        from kullback._special import phi
-
-        return Answer(xp.sum(xp.exp(a) * phi(b - a, xp=xp)), FINITE_SUM)
-
-    def _entropy(self, xp: Namespace) -> Array | None:
-        points = self._compositions()
-        if points is None:
-            return None
-        a = _compound_log_mass(self, points, xp)
-        return -xp.sum(xp.exp(a) * a)
-
-    def _compositions(self) -> Any:
-        from kullback.families.namespace import to_host
-
-        n, k = to_host(self.total_count), self.concentration.shape[-1]
-        if n.ndim or self.batch_shape or math.comb(int(n) + k - 1, k - 1) > 500_000:
-            return None
-        rows = [[int(n)]]
-        for _ in range(k - 1):
-            rows = [[*r[:-1], i, r[-1] - i] for r in rows for i in range(r[-1] + 1)]
-        return np.array(rows, dtype=float)
-
-    def log_prob(self, x: Array, /) -> Array:
-        """Log-mass of counts x along the last axis."""
-        xp = work(*self._leaves())
-        return _compound_log_mass(self._lifted(xp), np.asarray(x, dtype=float), xp)
-
-    def sample(self, shape: Any = (), /, *, random_state: Any) -> Array:
-        """Counts, shape `shape` + batch shape + (K,)."""
-        rng = generator(random_state)
-        p = Dirichlet(self.concentration).sample(shape, random_state=rng)
-        n = np.asarray(self._with(np.asarray).total_count, dtype=np.int64)
-        return rng.multinomial(np.broadcast_to(n, p.shape[:-1]), p)
-
-
-def _compound_log_mass(p: DirichletMultinomial, x: Any, xp: Namespace) -> Array:
-    x, a, n = xp.double(x), p.concentration, p.total_count
-    a = a + 0.0 * x
-    rising = x * xp.digamma(a) + gamma_bregman(a, a + x, x, xp=xp)
-    total = xp.sum(a)
-    n = n + 0.0 * total
-    whole_rising = n * xp.digamma(total) + gamma_bregman(total, total + n, n, xp=xp)
-    return xp.gammaln(n + 1.0) - xp.sum(xp.gammaln(x + 1.0)) + xp.sum(rising) - whole_rising
-
-
-def _dirichlet_rows(a: Array, c: Array, xp: Namespace) -> Array:
-    """dirichlet_kl with the components along the last axis."""
-    if a.shape[-1] <= 4:
-        return dirichlet_kl([a[..., i] for i in range(a.shape[-1])], [c[..., i] for i in range(a.shape[-1])], xp=xp)
-    from kullback.families.dirichlet_form import dirichlet_kl_rows
-
-    return dirichlet_kl_rows(a, c, xp=xp)
-
-
 def log_masses(p: Any, xp: Namespace) -> Array:
     """Normalised log-masses of a lifted family given by probs or logits."""
     if p.probs is not None:
@@ -290,8 +176,6 @@ def log_masses(p: Any, xp: Namespace) -> Array:
 
 def host_masses(p: Any) -> Any:
     """Masses as a NumPy array that sums to 1."""
-    from kullback.families.namespace import to_host
-
     if p.probs is not None:
         masses = to_host(p.probs)
     else:
