@@ -83,7 +83,7 @@ def test_operators_keep_torchs_rules() -> None:
     )
     torch.library.opcheck(
         linear_ops.linear_divergence,
-        (x, w, None, X, W, None, None, torch.ones(N), "js", 0.5, 1.0, 0.0, 0.0, 0.0, 1.0,
+        (x, w, None, X, W, None, None, torch.ones(N), "skew_js", 0.5, 1.0, 0.0, 0.0, 0.0, 1.0,
          torch.float32, *rest, [True, True, False]),
         **common,
     )  # fmt: skip

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from kullback.losses import plans, terms
-from kullback.losses.blocks import RowStatistics, empty_statistics
 from kullback.losses.head import Head
 from kullback.losses.ops import nothing_to_save, refuse_double_backward
+from kullback.losses.statistics import RowStatistics, empty_statistics
 
 
 def _empty_derivatives(x: Tensor, w: Tensor, compute: torch.dtype, needs: list[bool]) -> list[Tensor]:

@@ -16,11 +16,16 @@ from torch import Tensor
 
 from kullback.errors import InvalidForm
 from kullback.losses import blocks, kinds
-from kullback.losses.blocks import DivergenceStatistics, RowStatistics, empty_statistics, wide
+from kullback.losses.memory import empty_like
+from kullback.losses.statistics import DivergenceStatistics, RowStatistics, empty_statistics, wide
 
 
 def kernels(z: Tensor) -> ModuleType:
-    """Where the sums over the vocabulary are taken: Triton on CUDA, torch in blocks everywhere else."""
+    """Where the sums over the vocabulary are taken: compiled loops (CPU), Triton (CUDA), torch in blocks (the rest)."""
+    if z.device.type == "cpu" and z.dtype != torch.float64:
+        from kullback.losses import _numba
+
+        return _numba
     if z.is_cuda and z.dtype != torch.float64:
         try:
             from kullback.losses import _triton
@@ -93,7 +98,7 @@ def _compute_row_statistics_backward(
     softcap: float,
     temperature: float,
 ) -> Tensor:
-    dz = torch.empty_like(z)
+    dz = empty_like(z)
     kernels(z).gradient(
         z,
         ids,
@@ -203,7 +208,7 @@ def _compute_divergence_backward(
     softcap_s: float,
     temperature: float,
 ) -> Tensor:
-    dz = torch.empty_like(student)
+    dz = empty_like(student)
     kernels(student).divergence_gradient(
         teacher,
         student,

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from kullback.errors import InvalidInput
 from kullback.losses import kinds, linear_ops, ops, terms
-from kullback.losses.blocks import DivergenceStatistics, RowStatistics
 from kullback.losses.distillation import Kind
 from kullback.losses.head import Head, token_chunks
 from kullback.losses.linear import HeadOptions, needs, operands
@@ -30,6 +29,7 @@ from kullback.losses.options import (
     result_dtype,
     tokens,
 )
+from kullback.losses.statistics import DivergenceStatistics, RowStatistics
 
 Group = Any
 

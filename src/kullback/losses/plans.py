@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from kullback.losses import ops, terms
-from kullback.losses.blocks import RowStatistics, empty_statistics
 from kullback.losses.head import Head, class_chunks, token_chunks
+from kullback.losses.statistics import RowStatistics, empty_statistics
 
 
 class Derivatives(NamedTuple):
