@@ -34,6 +34,7 @@ Array = Any
 Single = Any
 
 FORWARD, REVERSE, SKEW_JS, SKEW_KL, TV, REVERSE_SKEW = range(6)
+SHOWS = 2.0**-21
 BLOCK = 1024  # entries whose float32 sum is added to the float64 one
 
 
@@ -42,7 +43,7 @@ def _kl(a: Single, b: Single, d: Single, u: Single) -> Single:
     """The entry of KL(a‖b), d = b − a, u = log b − log a: b where a is 0, ∞ where b is 0 (u = −∞) and a is not."""
     fine = (a >= LEAST) & (b >= LEAST)
     entry = kl_entry(a if fine else ONE, b if fine else ONE, d if fine else ZERO)
-    far = b if a < LEAST else (b - a) - a * u
+    far = b if a == ZERO else (b - a) - a * u
     return entry if fine else far
 
 
@@ -51,7 +52,7 @@ def _kl_mixture(a: Single, m: Single, d: Single) -> Single:
     """The entry of KL(a‖m) for a mixture m that holds a part of a, d = m − a."""
     fine = a >= LEAST
     entry = kl_entry(a if fine else ONE, m if fine else ONE, d if fine else ZERO)
-    return entry if fine else m
+    return entry if fine else (ZERO if d < ZERO else d)
 
 
 @compiled(**_INLINE)
@@ -119,9 +120,10 @@ def _parts(lse_t: float, lse_s: float, scale: float) -> tuple[Single, Single, Si
 
 @cache
 def sums(kind: int) -> Any:
-    """The compiled loop of one kind: (Σ entries, Σ s·G) of rows first to last.
+    """The compiled loop of one kind: (Σ entries, Σ s·G) of rows first to last; `normalise` takes the normalisers too.
 
-    Of the forward KL it also mends what float32 left in the student's normaliser: Σ (s − t) has to be 0.
+    What float32 terms leave in those shows in Σ (s − t), which has to be 0. Where two distributions are so close that
+    it would show in the value as well, the student's normaliser is mended and the row summed once more.
     """
 
     def loop(
@@ -133,21 +135,29 @@ def sums(kind: int) -> Any:
             if normalise:
                 statistics(z_t, r, r + 1, scale, lse_t, mean[:0])
                 statistics(z_s, r, r + 1, scale, lse_s, mean[:0])
-            lse = _parts(lse_t[r], lse_s[r], scale)
-            total, scores = 0.0, 0.0
-            for start in range(0, z_t.shape[1], BLOCK):
-                x, y = z_t[r, start : start + BLOCK], z_s[r, start : start + BLOCK]
-                entries, second = ZERO, ZERO
-                for k in range(len(x)):
-                    t, s, d, u = _both(x[k], y[k], scale_, lse)
-                    entries += _entry(kind, t, s, d, u, beta_)
-                    second += d if kind == FORWARD else s * _score(kind, t, s, d, u, beta_)
-                total += np.float64(entries)
-                scores += np.float64(second)
-            value[r], mean[r] = total, scores
-            if kind == FORWARD:
-                mean[r] = 0.0
-                lse_s[r] += math.log1p(scores) if normalise and -0.5 < scores < 0.5 else 0.0
+            for _ in range(2):
+                lse = _parts(lse_t[r], lse_s[r], scale)
+                total, scores, more = 0.0, 0.0, 0.0
+                for start in range(0, z_t.shape[1], BLOCK):
+                    x, y = z_t[r, start : start + BLOCK], z_s[r, start : start + BLOCK]
+                    entries, score, gap = ZERO, ZERO, ZERO
+                    for k in range(len(x)):
+                        t, s, d, u = _both(x[k], y[k], scale_, lse)
+                        entries += _entry(kind, t, s, d, u, beta_)
+                        gap += d
+                        if kind != FORWARD:
+                            score += s * _score(kind, t, s, d, u, beta_)
+                    total += np.float64(entries)
+                    scores += np.float64(score)
+                    more += np.float64(gap)
+                value[r], mean[r] = total, scores
+                shows = (abs(more) if kind == TV else more * more) > SHOWS * total
+                if not (normalise and abs(more) < 0.5):
+                    break
+                if kind == FORWARD or shows:  # its gradient is s − t itself
+                    lse_s[r] += math.log1p(more)
+                if not shows:
+                    break
 
     return compiled(**_SUM)(loop)
 
