@@ -44,7 +44,7 @@ def _kl(a: Single, b: Single, d: Single, u: Single) -> Single:
     fine = (a >= LEAST) & (b >= LEAST)
     entry = kl_entry(a if fine else ONE, b if fine else ONE, d if fine else ZERO)
     far = b if a == ZERO else (b - a) - a * u
-    return entry if fine else far
+    return entry if fine else (ZERO if far < ZERO else far)
 
 
 @compiled(**_INLINE)
