@@ -58,6 +58,8 @@ def test_float32_terms_keep_the_digits(kind: str, beta: float, pair: tuple[Tenso
     # s·(G − Σ s·G) is as good as float32's G and its mean
     log_t, log_s = ((x.double() / temperature).log_softmax(-1) for x in (t, s))
     g = torch.where(log_s < -200, 0.0, log_s.exp() * kinds.score(kinds.log_ratio(log_t, log_s), kind=kind, beta=beta))
+    if kind == "tv":  # where the two are equal but for rounding, the sign may be either
+        g = torch.where(kinds.log_ratio(log_t, log_s).abs() < 1e-6, 2**21 * log_s.exp(), g)
     size = 0.0 if kind == "forward_kl" else 2**-21 * float(g.abs().max())
     assert float((out.double() - exact).abs().max()) <= 4e-6 * float(exact.abs().max()) + size + 1e-12
 
