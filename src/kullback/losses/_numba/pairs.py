@@ -135,7 +135,7 @@ def sums(kind: int) -> Any:
             if normalise:
                 statistics(z_t, r, r + 1, scale, lse_t, mean[:0])
                 statistics(z_s, r, r + 1, scale, lse_s, mean[:0])
-            for _ in range(2):
+            for again in range(2):
                 lse = _parts(lse_t[r], lse_s[r], scale)
                 total, scores, more = 0.0, 0.0, 0.0
                 for start in range(0, z_t.shape[1], BLOCK):
@@ -152,9 +152,10 @@ def sums(kind: int) -> Any:
                     more += np.float64(gap)
                 value[r], mean[r] = total, scores
                 shows = (abs(more) if kind == TV else more * more) > SHOWS * total
+                shows = shows and again == 0
                 if not (normalise and abs(more) < 0.5):
                     break
-                if kind == FORWARD or shows:  # its gradient is s − t itself
+                if kind == FORWARD or shows:  # its gradient is s − t itself; of others the mean belongs to this lse
                     lse_s[r] += math.log1p(more)
                 if not shows:
                     break
