@@ -10,10 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from kullback import losses
+from kullback.errors import InvalidForm, InvalidInput
 from kullback.losses import _numba, blocks, kinds, memory
-from losses.oracle import error
+from losses.oracle import error, results
 
 KINDS = [
     ("forward_kl", 0.5),
@@ -163,3 +165,52 @@ def test_large_gradients_lie_in_fresh_memory() -> None:
     assert out.data_ptr() != z.data_ptr()
     out.fill_(1.0)
     assert float(out.sum()) == z.numel()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_one_step_is_the_general_path(reduction: Any) -> None:
+    """Without options a float32 loss on the CPU is one step; a mask of ones takes the general path."""
+    generator = torch.Generator().manual_seed(0)
+    t, s = (3 * torch.randn(2, 3, 40, generator=generator) for _ in range(2))
+    y = torch.randint(0, 40, (2, 3), generator=generator)
+    y[1, 2] = -100
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    upstream = torch.linspace(-1, 2, 6).reshape(2, 3) if reduction == "none" else torch.tensor(-3.0)
+
+    def both(loss: Any, *inputs: Tensor) -> None:
+        one, general = (
+            results(lambda *x, o=o: loss(*x, reduction=reduction, temperature=2.0, **o), inputs, upstream)
+            for o in ({}, {"mask": mask})
+        )
+        for a, b in zip(one, general, strict=True):
+            assert a.dtype == torch.float32
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
+
+    both(lambda z, **o: losses.cross_entropy(z, y, **o), s)
+    both(losses.kl_divergence, t, s)
+    both(losses.js_divergence, t, s)
+    both(lambda s, **o: losses.reverse_kl_divergence(t, s, **o), s)
+
+
+def test_one_step_keeps_the_promises_of_the_general_path() -> None:
+    z, t = torch.randn(4, 9, requires_grad=True), torch.randn(4, 9)
+    y = torch.tensor([0, 8, -100, 3])
+    for loss in (losses.cross_entropy(z, y), losses.js_divergence(t, z), losses.kl_divergence(t, z, reduction="sum")):
+        (g,) = torch.autograd.grad(loss, z, create_graph=True)
+        with pytest.raises(InvalidForm, match="impl='reference'"):
+            g.sum().backward()
+    with pytest.raises(InvalidInput, match="target 9 at token 1"):
+        losses.cross_entropy(z, torch.tensor([0, 9, -100, 3]))
+    with pytest.raises(InvalidInput, match="target -1 at token 0"):
+        losses.cross_entropy(z, torch.tensor([-1, 9, -100, 3]))
+    plain = torch.autograd.grad(losses.cross_entropy(z, y), z)[0]
+    torch.testing.assert_close(torch.func.grad(lambda z: losses.cross_entropy(z, y))(z.detach()), plain)
+    with FlopCounterMode(display=False):  # whoever watches the operators sees them
+        torch.testing.assert_close(torch.autograd.grad(losses.cross_entropy(z, y), z)[0], plain)
+    ignored = losses.cross_entropy(z, torch.full((4,), -100))
+    ignored.backward()
+    assert ignored.item() == 0.0
+    assert z.grad is not None
+    assert not bool(z.grad.any())
+    assert losses.cross_entropy(torch.zeros(0, 5), y[:0]).item() == 0.0
+    assert losses.cross_entropy(z[0], y[0]).shape == ()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kullback.losses import plans, terms
 from kullback.losses.head import Head
-from kullback.losses.ops import nothing_to_save, refuse_double_backward
+from kullback.losses.operator import Operator
 from kullback.losses.statistics import RowStatistics, empty_statistics
 
 
@@ -35,9 +35,7 @@ def _fake_scale(d: Tensor, g: Tensor, origin: Tensor, dtype: torch.dtype) -> Ten
     return torch.empty_like(d, dtype=dtype)
 
 
-_scale = torch.library.custom_op("kullback::scale", _compute_scale, mutates_args=())
-_scale.register_fake(_fake_scale)
-_scale.register_autograd(refuse_double_backward, setup_context=nothing_to_save)
+_scale = Operator("scale", _compute_scale, _fake_scale)
 
 
 def _scaled(ctx: Any, g: Tensor | None) -> list[Tensor | None]:
@@ -122,11 +120,9 @@ def _cross_entropy_gradient(ctx: Any, g: Any, *_: Any) -> Any:
     return *_scaled(ctx, g), *(None,) * 12
 
 
-linear_cross_entropy = torch.library.custom_op(
-    "kullback::linear_cross_entropy", _compute_cross_entropy, mutates_args=()
+linear_cross_entropy = Operator(
+    "linear_cross_entropy", _compute_cross_entropy, _fake_cross_entropy, _keep_cross_entropy, _cross_entropy_gradient
 )
-linear_cross_entropy.register_fake(_fake_cross_entropy)
-linear_cross_entropy.register_autograd(_cross_entropy_gradient, setup_context=_keep_cross_entropy)
 
 
 # linear_statistics: row statistics of the logits of a head, recomputed in the backward
@@ -232,14 +228,10 @@ def _statistics_gradient(ctx: Any, g_lse: Any, g_logit: Any, g_smooth: Any, g_en
     return *(part if need else None for part, need in zip(d, needs, strict=True)), *(None,) * 11
 
 
-_statistics = torch.library.custom_op("kullback::linear_statistics", _compute_statistics, mutates_args=())
-_statistics.register_fake(_fake_statistics)
-_statistics.register_autograd(_statistics_gradient, setup_context=_keep_statistics)
-_statistics_backward = torch.library.custom_op(
-    "kullback::linear_statistics_backward", _compute_statistics_backward, mutates_args=()
+_statistics_backward = Operator("linear_statistics_backward", _compute_statistics_backward, _fake_statistics_backward)
+_statistics = Operator(
+    "linear_statistics", _compute_statistics, _fake_statistics, _keep_statistics, _statistics_gradient
 )
-_statistics_backward.register_fake(_fake_statistics_backward)
-_statistics_backward.register_autograd(refuse_double_backward, setup_context=nothing_to_save)
 
 
 def linear_statistics(
@@ -368,6 +360,6 @@ def _divergence_gradient(ctx: Any, g: Any, g_rows: Any, *_: Any) -> Any:
     ) * 17
 
 
-linear_divergence = torch.library.custom_op("kullback::linear_divergence", _compute_divergence, mutates_args=())
-linear_divergence.register_fake(_fake_divergence)
-linear_divergence.register_autograd(_divergence_gradient, setup_context=_keep_divergence)
+linear_divergence = Operator(
+    "linear_divergence", _compute_divergence, _fake_divergence, _keep_divergence, _divergence_gradient
+)

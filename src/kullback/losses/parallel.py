@@ -19,6 +19,7 @@ from kullback.losses import kinds, linear_ops, ops, terms
 from kullback.losses.distillation import Kind
 from kullback.losses.head import Head, token_chunks
 from kullback.losses.linear import HeadOptions, needs, operands
+from kullback.losses.operator import refuse_double_backward
 from kullback.losses.options import (
     Reduction,
     Tokens,
@@ -317,7 +318,7 @@ class _LinearDivergence(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         if torch.is_grad_enabled():
-            ops.refuse_double_backward(ctx)
+            refuse_double_backward(ctx)
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         return *((d * g.to(d.dtype)).to(dtype) if d.numel() else None for d, dtype in pairs), *(None,) * 6
 

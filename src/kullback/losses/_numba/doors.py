@@ -167,7 +167,7 @@ def _sums(
     loop = pairs.sums(KINDS[kind])
     for part, (t, s) in _blocks_of(z_t, z_s):
         value, lse_t, lse_s, mean = (column[part].numpy() for column in got)
-        columns = (normalise, 1.0 / temperature, beta, lse_t, lse_s, value, mean)
+        columns = (int(normalise), 1.0 / temperature, beta, lse_t, lse_s, value, mean)
         share(loop, [t, s], *columns)
     return got
 

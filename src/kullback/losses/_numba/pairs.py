@@ -4,7 +4,6 @@ Normalisers, log-ratios and sums are float64; the terms are float32, and right t
 distributions are close, because s − t is made from the ratio of the two and not as a difference.
 """
 
-# ruff: noqa: FBT001  a compiled loop takes its arguments by position
 # numba ships no types that a strict checker can use
 # mypy: disable-error-code="untyped-decorator,no-any-return"
 
@@ -127,7 +126,7 @@ def sums(kind: int) -> Any:
     """
 
     def loop(
-        z_t: Array, z_s: Array, first: int, last: int, normalise: bool, scale: float, beta: float, lse_t: Array,
+        z_t: Array, z_s: Array, first: int, last: int, normalise: int, scale: float, beta: float, lse_t: Array,
         lse_s: Array, value: Array, mean: Array,
     ) -> None:  # fmt: skip
         scale_, beta_ = np.float32(scale), np.float32(beta)

@@ -145,3 +145,16 @@ def gradients(
         for k in range(ids.shape[1]):
             if 0 <= ids[r, k] < n:
                 dz[ids[r, k]] += np.float32(g_logit[r, k] * scale)
+
+
+@compiled(**_TERM)
+def losses(z: Array, scale: float, lse: Array, target: Array, ignored: int, out: Array) -> float:
+    """−log p of the targets, 0 for those that are ignored, and how many are not; −1 where a target is not a class."""
+    count = 0.0
+    for r in range(len(target)):
+        counts = target[r] != ignored
+        if counts and not 0 <= target[r] < z.shape[1]:
+            return -1.0
+        out[r] = lse[r] - np.float64(z[r, target[r]]) * scale if counts else 0.0
+        count += 1.0 if counts else 0.0
+    return count
