@@ -10,16 +10,22 @@ import torch
 from torch import Tensor
 
 from kullback.losses import plans, terms
-from kullback.losses.head import Head
+from kullback.losses.head import Head, one_block, weight_sums
 from kullback.losses.operator import Operator
 from kullback.losses.statistics import RowStatistics, empty_statistics
 
 
-def _empty_derivatives(x: Tensor, w: Tensor, compute: torch.dtype, needs: list[bool]) -> list[Tensor]:
+def _empty_derivatives(
+    x: Tensor, w: Tensor, compute: torch.dtype, needs: list[bool], *, once: bool = False
+) -> list[Tensor]:
     """dx, dw, db with the right shapes and nothing in them."""
-    dtype = torch.float64 if compute == torch.float64 else torch.float32
-    shapes = (x.shape, w.shape, w.shape[:1])
-    return [x.new_empty(shape if need else 0, dtype=dtype) for shape, need in zip(shapes, needs, strict=True)]
+    sums = weight_sums(torch.float32, compute, once=False)
+    dtypes = (sums, weight_sums(w.dtype, compute, once=once and x.device.type != "cpu"), sums)
+    parts = zip((x.shape, w.shape, w.shape[:1]), dtypes, needs, strict=True)
+    return [
+        x.new_empty(shape, dtype=dtype) if need else x.new_empty(0, dtype=sums if x.device.type == "cpu" else compute)
+        for shape, dtype, need in parts
+    ]
 
 
 # scale: the sums of unscaled derivatives times what came back from above, rounded once to the parameter's dtype
@@ -75,7 +81,6 @@ def _compute_cross_entropy(
     if kept is not None:
         x, target, weight = x[kept], target[kept], weight[kept]
     head = Head(x, w, bias, compute=compute, logits_dtype=logits_dtype)
-    head.need(x=needs[0], weight=needs[1], bias=needs[2])
     spread: dict[str, Any] = {"label_smoothing": label_smoothing, "z_loss": z_loss}
     got, d = plans.cross_entropy(
         head,
@@ -83,6 +88,7 @@ def _compute_cross_entropy(
         class_weight,
         weight,
         chunk=chunk,
+        needs=needs,
         softcap=softcap,
         temperature=temperature,
         entropy=stats,
@@ -105,7 +111,9 @@ def _fake_cross_entropy(x, w, bias, target, *options):  # type: ignore[no-untype
     compute, stats, needs = options[6], options[9], options[10]
     like = x.new_empty(0, dtype=torch.float64 if compute == torch.float64 else torch.float32)
     got = empty_statistics(like, x.shape[0], target[:, None], smooth=False, entropy=stats, top=stats)
-    d = _empty_derivatives(x, w, compute, needs)
+    sizes = options[7].itemsize, 0 if options[7] == compute else compute.itemsize
+    once = one_block(x.shape[0], x.shape[1], chunk=options[8], device=x.device, bytes_each=sizes)
+    d = _empty_derivatives(x, w, compute, needs, once=once)
     return got.lse.new_empty(()), got.lse, got.logit, got.entropy, got.top, *d
 
 
@@ -302,7 +310,6 @@ def _compute_divergence(
         target = None if target is None else target[kept]
     head = Head(x, w, bias, compute=compute, logits_dtype=logits_dtype)
     teacher = Head(teacher_x, teacher_w, teacher_bias, compute=teacher_compute, logits_dtype=logits_dtype)
-    head.need(x=needs[0], weight=needs[1], bias=needs[2])
     values, d = plans.divergence(
         head,
         teacher,
@@ -311,6 +318,7 @@ def _compute_divergence(
         factor=factor,
         ce_weight=ce_weight,
         chunk=chunk,
+        needs=needs,
         kind=kind,
         beta=beta,
         softcap_t=softcap_t,
@@ -329,7 +337,9 @@ def _fake_divergence(x, w, *options):  # type: ignore[no-untyped-def]
     compute, needs = options[-5], options[-1]
     double = compute == torch.float64 or x.device.type == "cpu"
     values = x.new_empty(x.shape[0], dtype=torch.float64 if double else torch.float32)
-    return values.new_empty(()), values, *_empty_derivatives(x, w, compute, needs)
+    sizes = 2 * options[-3].itemsize, compute.itemsize
+    once = one_block(x.shape[0], x.shape[1], chunk=options[-2], device=x.device, bytes_each=sizes)
+    return values.new_empty(()), values, *_empty_derivatives(x, w, compute, needs, once=once)
 
 
 def _keep_divergence(ctx: Any, inputs: Any, output: Any) -> None:

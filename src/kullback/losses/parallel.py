@@ -17,7 +17,7 @@ from torch import Tensor
 from kullback.errors import InvalidInput
 from kullback.losses import kinds, linear_ops, ops, terms
 from kullback.losses.distillation import Kind
-from kullback.losses.head import Head, token_chunks
+from kullback.losses.head import Head, token_blocks, within
 from kullback.losses.linear import HeadOptions, needs, operands
 from kullback.losses.operator import refuse_double_backward
 from kullback.losses.options import (
@@ -301,14 +301,16 @@ class _LinearDivergence(torch.autograd.Function):  # type: ignore[misc]
         )
         n, classes, device = x.shape[0], w.shape[0], x.device
         total = torch.zeros((), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
-        each = 2 * head.logits_dtype.itemsize + head.x.dtype.itemsize
-        for part in token_chunks(n, classes, x.shape[1], chunk=chunk, device=device, bytes_each=each):
-            z_s, z_t = head.logits(part), teacher.logits(part)
-            got = divergence_statistics(z_t, z_s, group, options)
-            total += torch.where(weight[part] != 0.0, got.value * weight[part], 0.0).sum()
-            dz = torch.empty_like(z_s, dtype=head.x.dtype)
-            ops.kernels(z_s).divergence_gradient(z_t, z_s, got, weight[part], dz, whole=False, **options)
-            head.add(dz, part)
+        sizes = 2 * head.logits_dtype.itemsize, head.x.dtype.itemsize
+        for block in token_blocks(n, classes, x.shape[1], chunk=chunk, device=device, bytes_each=sizes):
+            dz = head.buffer(block.tokens)
+            for part in block.chunks:
+                z_s, z_t = head.logits(part), teacher.logits(part)
+                got = divergence_statistics(z_t, z_s, group, options)
+                total += torch.where(weight[part] != 0.0, got.value * weight[part], 0.0).sum()
+                out = dz[within(part, block.tokens)]
+                ops.kernels(z_s).divergence_gradient(z_t, z_s, got, weight[part], out, whole=False, **options)
+            head.add(dz, block.tokens)
         if head.dx is not None:
             dist.all_reduce(head.dx, group=group)
         ctx.save_for_backward(*head.derivatives())
