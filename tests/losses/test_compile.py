@@ -70,20 +70,20 @@ def test_operators_keep_torchs_rules() -> None:
     z = (x @ w.T).detach().requires_grad_()
     y = Y.clamp(min=0)
     common = {"test_utils": ("test_schema", "test_faketensor", "test_autograd_registration")}
-    torch.library.opcheck(ops._row_statistics, (z, y[:, None], None, True, True, True, 3.0, 0.5), **common)
-    torch.library.opcheck(ops._divergence, (z.detach(), z, "skew_js", 0.5, 0.0, 0.0, 1.0), **common)
+    torch.library.opcheck(ops._row_statistics.registered, (z, y[:, None], None, True, True, True, 3.0, 0.5), **common)
+    torch.library.opcheck(ops._divergence.registered, (z.detach(), z, "skew_js", 0.5, 0.0, 0.0, 1.0), **common)
     rest = (torch.float32, torch.float32, 0)
     torch.library.opcheck(
-        linear_ops.linear_cross_entropy,
+        linear_ops.linear_cross_entropy.registered,
         (x, w, None, y, None, torch.ones(N), 0.1, 0.0, 0.0, 1.0, *rest, True, [True, True, False]),
         **common,
     )
     torch.library.opcheck(
-        linear_ops._statistics, (x, w, None, IDS, None, False, True, False, True, 0.0, 1.0, *rest), **common
+        linear_ops._statistics.registered, (x, w, None, IDS, None, False, True, False, True, 0.0, 1.0, *rest), **common
     )
     torch.library.opcheck(
-        linear_ops.linear_divergence,
-        (x, w, None, X, W, None, None, torch.ones(N), "js", 0.5, 1.0, 0.0, 0.0, 0.0, 1.0,
+        linear_ops.linear_divergence.registered,
+        (x, w, None, X, W, None, None, torch.ones(N), "skew_js", 0.5, 1.0, 0.0, 0.0, 0.0, 1.0,
          torch.float32, *rest, [True, True, False]),
         **common,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from kullback.losses.options import (
     check,
     check_ids,
     normalize,
+    normalized,
     reduce,
     result_dtype,
     tokens,
@@ -131,13 +132,14 @@ def linear_divergence(
         return reduce(losses, rows, reduction=reduction, normalizer=normalizer).to(dtype)
     needed = needs(student.x, student.weight, student.bias)
     now = reduction != "none" and any(needed)
+    weights, how = normalized(rows, student.compute, reduction=reduction, normalizer=normalizer)
     total, losses, *_ = linear_ops.linear_divergence(
         student.x, student.weight, student.bias, teacher.x.detach(), teacher.weight.detach(), teacher.bias,
-        rows.target, rows.weight if now else None, kind_, beta, factor, ce_weight, *caps, temperature,
+        rows.target, weights if now else None, kind_, beta, factor, ce_weight, *caps, temperature,
         student.compute, teacher.compute, student.logits_dtype, student.chunk, needed if now else [False] * 3,
     )  # fmt: skip
     if now:
-        return normalize(total, rows, reduction=reduction, normalizer=normalizer).to(dtype)
+        return normalize(total, rows, **how).to(dtype)
     return reduce(losses, rows, reduction=reduction, normalizer=normalizer).to(dtype)
 
 

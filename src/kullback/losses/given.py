@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from kullback.errors import InvalidForm, InvalidInput
-from kullback.losses import kinds, ops, reference, terms
+from kullback.losses import at_once, kinds, ops, reference, terms
 from kullback.losses.in_place import cross_entropy_in_place
+from kullback.losses.operator import at_hand
 from kullback.losses.options import (
     Implementation,
     Reduction,
@@ -90,6 +91,11 @@ def cross_entropy(
     """
     check(reduction=reduction, temperature=temperature, softcap=softcap, label_smoothing=label_smoothing, impl=impl)
     check_floating(input=input)
+    plain = class_weight is mask is token_weight is normalizer is softcap is None and not (label_smoothing or z_loss)
+    if plain and impl == "fused" and not in_place and at_once.suits(input) and _fits(input, target):
+        return at_once.cross_entropy(
+            input, target, ignore_index=ignore_index, temperature=temperature, reduction=reduction
+        )
     classes = input.shape[-1]
     soft = target.is_floating_point() and target.shape == input.shape
     rows = tokens(
@@ -125,6 +131,11 @@ def cross_entropy(
         raise InvalidInput(msg)
     total = reduce(losses, rows, reduction=reduction, normalizer=normalizer, class_weight=class_weight)
     return total.to(result_dtype(input.dtype))
+
+
+def _fits(input: Tensor, target: Tensor) -> bool:  # noqa: A002  torch's name
+    fitting = target.dtype == torch.int64 and target.shape == input.shape[:-1]
+    return fitting and target.device.type == "cpu" and target.is_contiguous() and at_hand(target)
 
 
 def _soft(
@@ -245,6 +256,11 @@ def divergence(
     kind, beta, factor = kinds.settle(kind, beta)
     if temperature_scaling == "t2":
         factor *= temperature**2
+    if mask is token_weight is normalizer is None and impl == "fused" and at_once.suits(teacher_logits, student_logits):
+        return at_once.divergence(
+            teacher_logits, student_logits, kind=kind, beta=beta, factor=factor, temperature=temperature,
+            reduction=reduction,
+        )  # fmt: skip
     shape = student_logits.shape[:-1]
     rows = tokens(shape, student_logits.device, student_logits.dtype, mask=mask, token_weight=token_weight)
     rows_of = reference.divergence_rows if impl == "reference" else ops.divergence_rows

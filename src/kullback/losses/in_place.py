@@ -9,6 +9,7 @@ from torch import Tensor
 
 from kullback.errors import InvalidForm, InvalidInput
 from kullback.losses import ops, terms
+from kullback.losses.operator import refuse_double_backward
 from kullback.losses.options import Tokens, result_dtype
 
 
@@ -39,7 +40,7 @@ class _CrossEntropyInPlace(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         if torch.is_grad_enabled():
-            ops.refuse_double_backward(ctx)
+            refuse_double_backward(ctx)
         dz = ctx.dz
         if dz is None:
             msg = "the gradient over the logits was used up by an earlier backward: use in_place=False to run it twice"

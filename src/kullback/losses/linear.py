@@ -17,6 +17,7 @@ from kullback.losses.options import (
     check_floating,
     check_ids,
     normalize,
+    normalized,
     reduce,
     result_dtype,
     tokens,
@@ -161,11 +162,12 @@ def _loss(
     }
     needed = needs(head.x, head.weight, head.bias)
     if impl == "fused" and reduction != "none" and not options.get("low_memory", False) and any(needed):
+        weights, how = normalized(rows, head.compute, **finish)
         total, lse, logit, entropy, top, *_ = linear_ops.linear_cross_entropy(
-            head.x, head.weight, head.bias, rows.target, class_weight, rows.weight,
+            head.x, head.weight, head.bias, rows.target, class_weight, weights,
             smoothing, z_loss, softcap or 0.0, temperature, head.compute, head.logits_dtype, head.chunk, stats, needed,
         )  # fmt: skip
-        return normalize(total, rows, **finish), (lse, logit[:, 0], entropy, top), rows
+        return normalize(total, rows, **how), (lse, logit[:, 0], entropy, top), rows
     flags: dict[str, Any] = {"smooth": smoothing > 0.0, "entropy": stats, "top": stats}
     if impl == "reference":
         z = reference.project(head.x, head.weight, head.bias)

@@ -10,16 +10,22 @@ import torch
 from torch import Tensor
 
 from kullback.losses import plans, terms
-from kullback.losses.blocks import RowStatistics, empty_statistics
-from kullback.losses.head import Head
-from kullback.losses.ops import nothing_to_save, refuse_double_backward
+from kullback.losses.head import Head, one_block, weight_sums
+from kullback.losses.operator import Operator
+from kullback.losses.statistics import RowStatistics, empty_statistics
 
 
-def _empty_derivatives(x: Tensor, w: Tensor, compute: torch.dtype, needs: list[bool]) -> list[Tensor]:
+def _empty_derivatives(
+    x: Tensor, w: Tensor, compute: torch.dtype, needs: list[bool], *, once: bool = False
+) -> list[Tensor]:
     """dx, dw, db with the right shapes and nothing in them."""
-    dtype = torch.float64 if compute == torch.float64 else torch.float32
-    shapes = (x.shape, w.shape, w.shape[:1])
-    return [x.new_empty(shape if need else 0, dtype=dtype) for shape, need in zip(shapes, needs, strict=True)]
+    sums = weight_sums(torch.float32, compute, once=False)
+    dtypes = (sums, weight_sums(w.dtype, compute, once=once and x.device.type != "cpu"), sums)
+    parts = zip((x.shape, w.shape, w.shape[:1]), dtypes, needs, strict=True)
+    return [
+        x.new_empty(shape, dtype=dtype) if need else x.new_empty(0, dtype=sums if x.device.type == "cpu" else compute)
+        for shape, dtype, need in parts
+    ]
 
 
 # scale: the sums of unscaled derivatives times what came back from above, rounded once to the parameter's dtype
@@ -35,9 +41,7 @@ def _fake_scale(d: Tensor, g: Tensor, origin: Tensor, dtype: torch.dtype) -> Ten
     return torch.empty_like(d, dtype=dtype)
 
 
-_scale = torch.library.custom_op("kullback::scale", _compute_scale, mutates_args=())
-_scale.register_fake(_fake_scale)
-_scale.register_autograd(refuse_double_backward, setup_context=nothing_to_save)
+_scale = Operator("scale", _compute_scale, _fake_scale)
 
 
 def _scaled(ctx: Any, g: Tensor | None) -> list[Tensor | None]:
@@ -77,7 +81,6 @@ def _compute_cross_entropy(
     if kept is not None:
         x, target, weight = x[kept], target[kept], weight[kept]
     head = Head(x, w, bias, compute=compute, logits_dtype=logits_dtype)
-    head.need(x=needs[0], weight=needs[1], bias=needs[2])
     spread: dict[str, Any] = {"label_smoothing": label_smoothing, "z_loss": z_loss}
     got, d = plans.cross_entropy(
         head,
@@ -85,6 +88,7 @@ def _compute_cross_entropy(
         class_weight,
         weight,
         chunk=chunk,
+        needs=needs,
         softcap=softcap,
         temperature=temperature,
         entropy=stats,
@@ -107,7 +111,9 @@ def _fake_cross_entropy(x, w, bias, target, *options):  # type: ignore[no-untype
     compute, stats, needs = options[6], options[9], options[10]
     like = x.new_empty(0, dtype=torch.float64 if compute == torch.float64 else torch.float32)
     got = empty_statistics(like, x.shape[0], target[:, None], smooth=False, entropy=stats, top=stats)
-    d = _empty_derivatives(x, w, compute, needs)
+    sizes = options[7].itemsize, 0 if options[7] == compute else compute.itemsize
+    once = one_block(x.shape[0], x.shape[1], chunk=options[8], device=x.device, bytes_each=sizes)
+    d = _empty_derivatives(x, w, compute, needs, once=once)
     return got.lse.new_empty(()), got.lse, got.logit, got.entropy, got.top, *d
 
 
@@ -122,11 +128,9 @@ def _cross_entropy_gradient(ctx: Any, g: Any, *_: Any) -> Any:
     return *_scaled(ctx, g), *(None,) * 12
 
 
-linear_cross_entropy = torch.library.custom_op(
-    "kullback::linear_cross_entropy", _compute_cross_entropy, mutates_args=()
+linear_cross_entropy = Operator(
+    "linear_cross_entropy", _compute_cross_entropy, _fake_cross_entropy, _keep_cross_entropy, _cross_entropy_gradient
 )
-linear_cross_entropy.register_fake(_fake_cross_entropy)
-linear_cross_entropy.register_autograd(_cross_entropy_gradient, setup_context=_keep_cross_entropy)
 
 
 # linear_statistics: row statistics of the logits of a head, recomputed in the backward
@@ -232,14 +236,10 @@ def _statistics_gradient(ctx: Any, g_lse: Any, g_logit: Any, g_smooth: Any, g_en
     return *(part if need else None for part, need in zip(d, needs, strict=True)), *(None,) * 11
 
 
-_statistics = torch.library.custom_op("kullback::linear_statistics", _compute_statistics, mutates_args=())
-_statistics.register_fake(_fake_statistics)
-_statistics.register_autograd(_statistics_gradient, setup_context=_keep_statistics)
-_statistics_backward = torch.library.custom_op(
-    "kullback::linear_statistics_backward", _compute_statistics_backward, mutates_args=()
+_statistics_backward = Operator("linear_statistics_backward", _compute_statistics_backward, _fake_statistics_backward)
+_statistics = Operator(
+    "linear_statistics", _compute_statistics, _fake_statistics, _keep_statistics, _statistics_gradient
 )
-_statistics_backward.register_fake(_fake_statistics_backward)
-_statistics_backward.register_autograd(refuse_double_backward, setup_context=nothing_to_save)
 
 
 def linear_statistics(
@@ -310,7 +310,6 @@ def _compute_divergence(
         target = None if target is None else target[kept]
     head = Head(x, w, bias, compute=compute, logits_dtype=logits_dtype)
     teacher = Head(teacher_x, teacher_w, teacher_bias, compute=teacher_compute, logits_dtype=logits_dtype)
-    head.need(x=needs[0], weight=needs[1], bias=needs[2])
     values, d = plans.divergence(
         head,
         teacher,
@@ -319,6 +318,7 @@ def _compute_divergence(
         factor=factor,
         ce_weight=ce_weight,
         chunk=chunk,
+        needs=needs,
         kind=kind,
         beta=beta,
         softcap_t=softcap_t,
@@ -337,7 +337,9 @@ def _fake_divergence(x, w, *options):  # type: ignore[no-untyped-def]
     compute, needs = options[-5], options[-1]
     double = compute == torch.float64 or x.device.type == "cpu"
     values = x.new_empty(x.shape[0], dtype=torch.float64 if double else torch.float32)
-    return values.new_empty(()), values, *_empty_derivatives(x, w, compute, needs)
+    sizes = 2 * options[-3].itemsize, compute.itemsize
+    once = one_block(x.shape[0], x.shape[1], chunk=options[-2], device=x.device, bytes_each=sizes)
+    return values.new_empty(()), values, *_empty_derivatives(x, w, compute, needs, once=once)
 
 
 def _keep_divergence(ctx: Any, inputs: Any, output: Any) -> None:
@@ -368,6 +370,6 @@ def _divergence_gradient(ctx: Any, g: Any, g_rows: Any, *_: Any) -> Any:
     ) * 17
 
 
-linear_divergence = torch.library.custom_op("kullback::linear_divergence", _compute_divergence, mutates_args=())
-linear_divergence.register_fake(_fake_divergence)
-linear_divergence.register_autograd(_divergence_gradient, setup_context=_keep_divergence)
+linear_divergence = Operator(
+    "linear_divergence", _compute_divergence, _fake_divergence, _keep_divergence, _divergence_gradient
+)

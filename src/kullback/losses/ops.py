@@ -8,19 +8,25 @@ once more and writes the gradient, and no N×V tensor is kept in between.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from kullback.errors import InvalidForm
 from kullback.losses import blocks, kinds
-from kullback.losses.blocks import DivergenceStatistics, RowStatistics, empty_statistics, wide
+from kullback.losses.memory import empty_like
+from kullback.losses.operator import Operator
+from kullback.losses.statistics import DivergenceStatistics, RowStatistics, empty_statistics, wide
 
 
 def kernels(z: Tensor) -> ModuleType:
-    """Where the sums over the vocabulary are taken: Triton on CUDA, torch in blocks everywhere else."""
+    """Where the sums over the vocabulary are taken: compiled loops (CPU), Triton (CUDA), torch in blocks (the rest)."""
+    if z.device.type == "cpu" and z.dtype != torch.float64:
+        from kullback.losses import _numba
+
+        return _numba
     if z.is_cuda and z.dtype != torch.float64:
         try:
             from kullback.losses import _triton
@@ -28,20 +34,6 @@ def kernels(z: Tensor) -> ModuleType:
             return blocks
         return _triton
     return blocks
-
-
-def refuse_double_backward(_ctx: Any, *_: Any) -> None:
-    """The fused gradients have no derivative of their own."""
-    msg = (
-        "the fused losses have no second derivative (create_graph=True reached one): use impl='reference', plain torch "
-        "that can be differentiated any number of times"
-    )
-    raise InvalidForm(msg)
-
-
-def nothing_to_save(ctx: Any, inputs: Any, output: Any) -> None:
-    """Set up the context of an operator whose backward refuses."""
-    del ctx, inputs, output
 
 
 def _compute_row_statistics(
@@ -69,15 +61,9 @@ def _compute_row_statistics(
     )
 
 
-_row_statistics = torch.library.custom_op("kullback::row_statistics", _compute_row_statistics, mutates_args=())
-
-
 def _fake_row_statistics(z, ids, class_weight, smooth, entropy, top, softcap, temperature):  # type: ignore[no-untyped-def]
     del class_weight, softcap, temperature
     return tuple(empty_statistics(z, z.shape[0], ids, smooth=smooth, entropy=entropy, top=top))
-
-
-_row_statistics.register_fake(_fake_row_statistics)
 
 
 def _compute_row_statistics_backward(
@@ -93,7 +79,7 @@ def _compute_row_statistics_backward(
     softcap: float,
     temperature: float,
 ) -> Tensor:
-    dz = torch.empty_like(z)
+    dz = empty_like(z)
     kernels(z).gradient(
         z,
         ids,
@@ -113,16 +99,13 @@ def _compute_row_statistics_backward(
     return dz
 
 
-_row_statistics_backward = torch.library.custom_op(
-    "kullback::row_statistics_backward", _compute_row_statistics_backward, mutates_args=()
-)
-
-
 def _fake_row_statistics_backward(z, *_):  # type: ignore[no-untyped-def]
     return torch.empty_like(z)
 
 
-_row_statistics_backward.register_fake(_fake_row_statistics_backward)
+row_statistics_backward = Operator(
+    "row_statistics_backward", _compute_row_statistics_backward, _fake_row_statistics_backward
+)
 
 
 def _keep_row_statistics(ctx: Any, inputs: Any, output: Any) -> None:
@@ -138,14 +121,15 @@ def _row_statistics_gradient(ctx: Any, g_lse: Any, g_logit: Any, g_smooth: Any, 
     z, ids, class_weight, lse, row_entropy = ctx.saved_tensors
     if g_lse is None:
         g_lse = torch.zeros_like(lse)
-    dz = _row_statistics_backward(
+    dz = row_statistics_backward(
         z, ids, class_weight, lse, row_entropy, g_lse, g_logit, g_smooth, g_entropy, *ctx.options
     )
     return dz, *(None,) * 7
 
 
-_row_statistics.register_autograd(_row_statistics_gradient, setup_context=_keep_row_statistics)
-_row_statistics_backward.register_autograd(refuse_double_backward, setup_context=nothing_to_save)
+_row_statistics = Operator(
+    "row_statistics", _compute_row_statistics, _fake_row_statistics, _keep_row_statistics, _row_statistics_gradient
+)
 
 
 def row_statistics(
@@ -179,15 +163,9 @@ def _compute_divergence(
     )
 
 
-_divergence = torch.library.custom_op("kullback::divergence", _compute_divergence, mutates_args=())
-
-
 def _fake_divergence(teacher, student, kind, beta, softcap_t, softcap_s, temperature):  # type: ignore[no-untyped-def]
     del teacher, kind, beta, softcap_t, softcap_s, temperature
     return tuple(student.new_empty(student.shape[0], dtype=wide(student)) for _ in range(4))
-
-
-_divergence.register_fake(_fake_divergence)
 
 
 def _compute_divergence_backward(
@@ -203,7 +181,7 @@ def _compute_divergence_backward(
     softcap_s: float,
     temperature: float,
 ) -> Tensor:
-    dz = torch.empty_like(student)
+    dz = empty_like(student)
     kernels(student).divergence_gradient(
         teacher,
         student,
@@ -219,17 +197,12 @@ def _compute_divergence_backward(
     return dz
 
 
-_divergence_backward = torch.library.custom_op(
-    "kullback::divergence_backward", _compute_divergence_backward, mutates_args=()
-)
-
-
 def _fake_divergence_backward(teacher, student, *_):  # type: ignore[no-untyped-def]
     del teacher
     return torch.empty_like(student)
 
 
-_divergence_backward.register_fake(_fake_divergence_backward)
+_divergence_backward = Operator("divergence_backward", _compute_divergence_backward, _fake_divergence_backward)
 
 
 def _keep_divergence(ctx: Any, inputs: Any, output: Any) -> None:
@@ -241,26 +214,37 @@ def _keep_divergence(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.options = (kind, beta, softcap_t, softcap_s, temperature)
 
 
-def _divergence_gradient(ctx: Any, g: Any, *_: Any) -> Any:
-    teacher, student, lse_t, lse_s, mean_score = ctx.saved_tensors
-    kind, beta, softcap_t, softcap_s, temperature = ctx.options
+def divergence_derivatives(
+    teacher: Tensor,
+    student: Tensor,
+    got: DivergenceStatistics,
+    g: Tensor,
+    options: tuple[str, float, float, float, float],
+    needs: Sequence[bool],
+) -> tuple[Tensor | None, Tensor | None]:
+    """(dz of the teacher, dz of the student) where they are needed, from the statistics and each row's derivative."""
+    kind, beta, softcap_t, softcap_s, temperature = options
+    _, lse_t, lse_s, mean = got
     d_teacher = d_student = None
-    if g is not None and ctx.needs_input_grad[1]:
-        d_student = _divergence_backward(
-            teacher, student, lse_t, lse_s, mean_score, g, kind, beta, softcap_t, softcap_s, temperature
-        )
-    if g is not None and ctx.needs_input_grad[0]:
+    if needs[1]:
+        d_student = _divergence_backward(teacher, student, lse_t, lse_s, mean, g, *options)
+    if needs[0]:
         # The teacher's derivative is the student's of the mirrored divergence; only its mean score is new.
-        other, weight = kinds.mirror(kind, beta)
-        mean = _divergence(student, teacher, other, weight, softcap_s, softcap_t, temperature)[3]
-        d_teacher = _divergence_backward(
-            student, teacher, lse_s, lse_t, mean, g, other, weight, softcap_s, softcap_t, temperature
-        )
-    return d_teacher, d_student, *(None,) * 5
+        mirrored = (*kinds.mirror(kind, beta), softcap_s, softcap_t, temperature)
+        mean = _divergence(student, teacher, *mirrored)[3]
+        d_teacher = _divergence_backward(student, teacher, lse_s, lse_t, mean, g, *mirrored)
+    return d_teacher, d_student
 
 
-_divergence.register_autograd(_divergence_gradient, setup_context=_keep_divergence)
-_divergence_backward.register_autograd(refuse_double_backward, setup_context=nothing_to_save)
+def _divergence_gradient(ctx: Any, g: Any, *_: Any) -> Any:
+    if g is None:
+        return (None,) * 7
+    teacher, student, *columns = ctx.saved_tensors
+    got = DivergenceStatistics(columns[2], *columns)
+    return *divergence_derivatives(teacher, student, got, g, ctx.options, ctx.needs_input_grad[:2]), *(None,) * 5
+
+
+_divergence = Operator("divergence", _compute_divergence, _fake_divergence, _keep_divergence, _divergence_gradient)
 
 
 def divergence_rows(

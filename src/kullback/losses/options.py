@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -134,6 +134,26 @@ def reduce(
     if reduction == "none":
         return weighted.reshape(rows.shape)
     return normalize(weighted.sum(), rows, reduction=reduction, normalizer=normalizer, class_weight=class_weight)
+
+
+def normalized(
+    rows: Tokens,
+    compute: torch.dtype,
+    *,
+    reduction: str,
+    normalizer: Tensor | float | None,
+    class_weight: Tensor | None = None,
+) -> tuple[Tensor, dict[str, Any]]:
+    """The tokens' weights for a total whose gradient is made in the forward pass, and how to `normalize` it then.
+
+    bfloat16 has float32's range: there the weights are divided before, so that what comes back from above is mostly 1
+    and a gradient in bfloat16 is rounded once. In float16 1/N of a probability would be 0, so it is left to the end.
+    """
+    how: dict[str, Any] = {"reduction": reduction, "normalizer": normalizer, "class_weight": class_weight}
+    if compute != torch.bfloat16:
+        return rows.weight, how
+    share = normalize(torch.ones_like(rows.weight[:1]), rows, **how)
+    return rows.weight * share, {"reduction": "sum", "normalizer": None}
 
 
 def normalize(

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from kullback.errors import InvalidInput
 from kullback.losses import kinds, linear_ops, ops, terms
-from kullback.losses.blocks import DivergenceStatistics, RowStatistics
 from kullback.losses.distillation import Kind
-from kullback.losses.head import Head, token_chunks
+from kullback.losses.head import Head, token_blocks, within
 from kullback.losses.linear import HeadOptions, needs, operands
+from kullback.losses.operator import refuse_double_backward
 from kullback.losses.options import (
     Reduction,
     Tokens,
@@ -30,6 +30,7 @@ from kullback.losses.options import (
     result_dtype,
     tokens,
 )
+from kullback.losses.statistics import DivergenceStatistics, RowStatistics
 
 Group = Any
 
@@ -300,14 +301,16 @@ class _LinearDivergence(torch.autograd.Function):  # type: ignore[misc]
         )
         n, classes, device = x.shape[0], w.shape[0], x.device
         total = torch.zeros((), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
-        each = 2 * head.logits_dtype.itemsize + head.x.dtype.itemsize
-        for part in token_chunks(n, classes, x.shape[1], chunk=chunk, device=device, bytes_each=each):
-            z_s, z_t = head.logits(part), teacher.logits(part)
-            got = divergence_statistics(z_t, z_s, group, options)
-            total += torch.where(weight[part] != 0.0, got.value * weight[part], 0.0).sum()
-            dz = torch.empty_like(z_s, dtype=head.x.dtype)
-            ops.kernels(z_s).divergence_gradient(z_t, z_s, got, weight[part], dz, whole=False, **options)
-            head.add(dz, part)
+        sizes = 2 * head.logits_dtype.itemsize, head.x.dtype.itemsize
+        for block in token_blocks(n, classes, x.shape[1], chunk=chunk, device=device, bytes_each=sizes):
+            dz = head.buffer(block.tokens)
+            for part in block.chunks:
+                z_s, z_t = head.logits(part), teacher.logits(part)
+                got = divergence_statistics(z_t, z_s, group, options)
+                total += torch.where(weight[part] != 0.0, got.value * weight[part], 0.0).sum()
+                out = dz[within(part, block.tokens)]
+                ops.kernels(z_s).divergence_gradient(z_t, z_s, got, weight[part], out, whole=False, **options)
+            head.add(dz, block.tokens)
         if head.dx is not None:
             dist.all_reduce(head.dx, group=group)
         ctx.save_for_backward(*head.derivatives())
@@ -317,7 +320,7 @@ class _LinearDivergence(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         if torch.is_grad_enabled():
-            ops.refuse_double_backward(ctx)
+            refuse_double_backward(ctx)
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         return *((d * g.to(d.dtype)).to(dtype) if d.numel() else None for d, dtype in pairs), *(None,) * 6
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from kullback.losses import ops, terms
-from kullback.losses.blocks import RowStatistics, empty_statistics
-from kullback.losses.head import Head, class_chunks, token_chunks
+from kullback.losses.head import Head, class_chunks, even, logits_chunk, one_block, token_blocks, within
+from kullback.losses.statistics import RowStatistics, empty_statistics
 
 
 class Derivatives(NamedTuple):
@@ -45,8 +45,7 @@ def statistics(
     """Row statistics of a head's logits, chunk by chunk of tokens."""
     n, classes = head.x.shape[0], head.weight.shape[0]
     parts = []
-    each = head.logits_dtype.itemsize
-    for tokens in token_chunks(n, classes, head.x.shape[1], chunk=chunk, device=head.x.device, bytes_each=each):
+    for tokens in even(slice(0, n), chunk or logits_chunk(classes, head.x.device, head.logits_dtype.itemsize)):
         z = head.logits(tokens)
         rows = None if ids is None else ids[tokens]
         weight = class_weight[tokens] if class_weight is not None and class_weight.ndim == 2 else class_weight
@@ -98,17 +97,34 @@ def statistics_gradient(
 
 
 def cross_entropy(
-    head: Head, target: Tensor, class_weight: Tensor | None, weight: Tensor, *, chunk: int, **options: Any
+    head: Head,
+    target: Tensor,
+    class_weight: Tensor | None,
+    weight: Tensor,
+    *,
+    chunk: int,
+    needs: list[bool],
+    **options: Any,
 ) -> tuple[RowStatistics, Derivatives]:
     """Row statistics and the derivatives of Σ weight·L, chunk by chunk of tokens."""
     n, classes = head.x.shape[0], head.weight.shape[0]
     parts = []
-    each = head.logits_dtype.itemsize
-    for tokens in token_chunks(n, classes, head.x.shape[1], chunk=chunk, device=head.x.device, bytes_each=each):
-        z = head.logits(tokens)
-        dz = z if z.dtype == head.x.dtype else torch.empty_like(z, dtype=head.x.dtype)
-        parts.append(ops.kernels(z).cross_entropy(z, target[tokens], class_weight, weight[tokens], dz, **options))
-        head.add(dz, tokens)
+    in_place = head.logits_dtype == head.x.dtype
+    sizes = head.logits_dtype.itemsize, 0 if in_place else head.x.dtype.itemsize
+    placed: dict[str, Any] = {"chunk": chunk, "device": head.x.device, "bytes_each": sizes}
+    blocks = token_blocks(n, classes, head.x.shape[1], **placed)
+    head.need(x=needs[0], weight=needs[1], bias=needs[2], once=one_block(n, head.x.shape[1], **placed))
+    for block in blocks:
+        dz = None if in_place else head.buffer(block.tokens)
+        for tokens in block.chunks:
+            z = head.logits(tokens)
+            out = z if dz is None else dz[within(tokens, block.tokens)]
+            got = ops.kernels(z).cross_entropy(z, target[tokens], class_weight, weight[tokens], out, **options)
+            parts.append(got)
+            if in_place:
+                head.add(z, tokens)
+        if dz is not None:
+            head.add(dz, block.tokens)
     if not parts:
         got = empty_statistics(
             head.logits(), 0, target[:, None], smooth=options["label_smoothing"] > 0.0,
@@ -127,37 +143,41 @@ def divergence(
     factor: float,
     ce_weight: float,
     chunk: int,
+    needs: list[bool],
     **options: Any,
 ) -> tuple[Tensor, Derivatives]:
     """[N] factor·D + ce_weight·CE, and the derivatives of Σ weight·that unless `weight` is None."""
     n, classes, device = head.x.shape[0], head.weight.shape[0], head.x.device
     values = torch.zeros(n, dtype=torch.float64 if device.type == "cpu" else head.sums, device=device)
-    each = 2 * head.logits_dtype.itemsize + head.x.dtype.itemsize
-    features = max(head.x.shape[1], teacher.x.shape[1])
+    sizes = 2 * head.logits_dtype.itemsize, head.x.dtype.itemsize
+    placed: dict[str, Any] = {"chunk": chunk, "device": device, "bytes_each": sizes}
+    blocks = token_blocks(n, classes, head.x.shape[1], **placed)
+    head.need(x=needs[0], weight=needs[1], bias=needs[2], once=one_block(n, head.x.shape[1], **placed))
     plain = {"label_smoothing": 0.0, "z_loss": 0.0, "softcap": options["softcap_s"], "temperature": 1.0}
-    for tokens in token_chunks(n, classes, features, chunk=chunk, device=device, bytes_each=each):
-        z_s, z_t = head.logits(tokens), teacher.logits(tokens)
-        kernels = ops.kernels(z_s)
-        mixed = target is not None and ce_weight != 0.0
-        w = torch.zeros_like(values[tokens]) if weight is None else weight[tokens]
-        dz = torch.empty_like(z_s, dtype=head.x.dtype)
-        if mixed and target is not None:
-            if weight is None:
-                flags = {"smooth": False, "entropy": False, "top": False, "complement": False}
-                capped = {"softcap": plain["softcap"], "temperature": 1.0}
-                hard = kernels.statistics(z_s, target[tokens, None], None, **flags, **capped)
-            else:
-                hard = kernels.cross_entropy(
-                    z_s, target[tokens], None, w * ce_weight, dz, entropy=False, top=False, **plain
+    mixed = target is not None and ce_weight != 0.0
+    for block in blocks:
+        dz = None if weight is None else head.buffer(block.tokens)
+        for tokens in block.chunks:
+            z_s, z_t = head.logits(tokens), teacher.logits(tokens)
+            kernels = ops.kernels(z_s)
+            out = None if dz is None else dz[within(tokens, block.tokens)]
+            if mixed and target is not None:
+                y = target[tokens]
+                if weight is None or out is None:
+                    flags = {"smooth": False, "entropy": False, "top": False, "complement": False}
+                    capped = {"softcap": plain["softcap"], "temperature": 1.0}
+                    hard = kernels.statistics(z_s, y[:, None], None, **flags, **capped)
+                else:
+                    w = weight[tokens] * ce_weight
+                    hard = kernels.cross_entropy(z_s, y, None, w, out, entropy=False, top=False, **plain)
+                values[tokens] = ce_weight * terms.loss_rows(
+                    hard.lse, hard.logit[:, 0], hard.smooth, y, None, label_smoothing=0.0, z_loss=0.0, classes=classes
                 )
-            values[tokens] = ce_weight * terms.loss_rows(
-                hard.lse, hard.logit[:, 0], hard.smooth, target[tokens], None,
-                label_smoothing=0.0, z_loss=0.0, classes=classes,
-            )  # fmt: skip
-        if weight is None:
-            got = kernels.divergence_statistics(z_t, z_s, **options)
-        else:
-            got = kernels.divergence(z_t, z_s, w * factor, dz, accumulate=mixed, **options)
-            head.add(dz, tokens)
-        values[tokens] += factor * got.value
+            if weight is None or out is None:
+                got = kernels.divergence_statistics(z_t, z_s, **options)
+            else:
+                got = kernels.divergence(z_t, z_s, weight[tokens] * factor, out, accumulate=mixed, **options)
+            values[tokens] += factor * got.value
+        if dz is not None:
+            head.add(dz, block.tokens)
     return values, Derivatives(*head.derivatives())

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kullback.losses import kinds
-from kullback.losses.blocks import RowStatistics
+from kullback.losses.statistics import RowStatistics
 
 
 def transform(z: Tensor, *, softcap: float, temperature: float) -> Tensor:

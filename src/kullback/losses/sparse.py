@@ -9,9 +9,9 @@ from torch import Tensor
 
 from kullback.errors import InvalidDistribution, InvalidForm, InvalidInput
 from kullback.losses import kinds, linear_ops, reference
-from kullback.losses.blocks import RowStatistics
 from kullback.losses.linear import HeadOptions, operands
 from kullback.losses.options import Reduction, check, check_ids, reduce, result_dtype, tokens
+from kullback.losses.statistics import RowStatistics
 
 
 def linear_sparse_kl(

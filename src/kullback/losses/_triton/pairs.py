@@ -22,7 +22,7 @@ from kullback.losses._triton.primitives import (
     transform,
     undo_transform,
 )
-from kullback.losses.blocks import DivergenceStatistics
+from kullback.losses.statistics import DivergenceStatistics
 
 _FORWARD, _REVERSE, _SKEW_JS, _SKEW_KL, _TV, _REVERSE_SKEW = range(6)
 _CODES = {

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kullback.losses import terms
 from kullback.losses._triton.primitives import ROW_BLOCK, launch, on_device, transform, undo_transform
-from kullback.losses.blocks import RowStatistics, empty_statistics
+from kullback.losses.statistics import RowStatistics, empty_statistics
 
 
 @triton.jit
