@@ -67,9 +67,9 @@ def optional(module: str) -> Any:
 def nmf() -> None:
     """KLNMF, k = 20, Reuters R8, to the divergence scikit-learn reaches in 60 iterations.
 
-    scikit-learn makes two arrays of 48 MB an iteration, which the allocator hands back to the system each time. The same
-    runs follow in a process whose allocator keeps them (MALLOC_MMAP_THRESHOLD_): nobody runs it so, but it shows how
-    much of the time is arithmetic.
+    scikit-learn makes two arrays of 48 MB an iteration, which the allocator hands back to the system each time. The
+    same runs follow in a process whose allocator keeps them (MALLOC_MMAP_THRESHOLD_): nobody runs it so, but it shows
+    how much of the time is arithmetic.
     """
     from sklearn.decomposition import non_negative_factorization
 

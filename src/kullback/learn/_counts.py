@@ -27,7 +27,7 @@ class Counts:
     def pointers(self, axis: int) -> tuple[Any, ...]:
         matrix, mask = (self.rows, self.columns)[axis], self.masks[axis]
         where = (_EVERYTHING, _EVERYTHING) if mask is None else (mask.indptr, mask.indices)
-        return matrix.indptr, matrix.indices, matrix.data, self.mode, *where
+        return matrix.indptr, matrix.indices.view(np.uint32), matrix.data, self.mode, *where
 
 
 def read(X: Any, missing: str) -> Counts:

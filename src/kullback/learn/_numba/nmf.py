@@ -18,6 +18,7 @@ from kullback.learn._numba.jit import jit
 from kullback.learn._numba.nmf_descent import descend
 
 ALL, LISTED_MISSING, ONLY_STORED = 0, 1, 2
+_ONE, _TWO, _THREE, _FOUR = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
 
 
 @jit
@@ -30,18 +31,19 @@ def _pull(indices, x, w, H, r, g):
     for t in range(k):
         g[t] = 0.0
     reached = 0.0
-    for block in range(m // 4):
-        p = 4 * block
-        h0, h1, h2, h3 = H[indices[p]], H[indices[p + 1]], H[indices[p + 2]], H[indices[p + 3]]
+    for block in range(np.uint64(m // 4)):
+        p = _FOUR * block
+        p1, p2, p3 = p + _ONE, p + _TWO, p + _THREE
+        h0, h1, h2, h3 = H[indices[p]], H[indices[p1]], H[indices[p2]], H[indices[p3]]
         r0, r1, r2, r3 = 0.0, 0.0, 0.0, 0.0
         for t in range(k):
             r0 += w[t] * h0[t]
             r1 += w[t] * h1[t]
             r2 += w[t] * h2[t]
             r3 += w[t] * h3[t]
-        r[p], r[p + 1], r[p + 2], r[p + 3] = r0, r1, r2, r3
-        x0, x1 = x[p] if r0 > 0.0 else 0.0, x[p + 1] if r1 > 0.0 else 0.0
-        x2, x3 = x[p + 2] if r2 > 0.0 else 0.0, x[p + 3] if r3 > 0.0 else 0.0
+        r[p], r[p1], r[p2], r[p3] = r0, r1, r2, r3
+        x0, x1 = x[p] if r0 > 0.0 else 0.0, x[p1] if r1 > 0.0 else 0.0
+        x2, x3 = x[p2] if r2 > 0.0 else 0.0, x[p3] if r3 > 0.0 else 0.0
         reached += (x0 + x1) + (x2 + x3)
         q0, q1 = x0 / max(r0, 1e-300), x1 / max(r1, 1e-300)
         q2, q3 = x2 / max(r2, 1e-300), x3 / max(r3, 1e-300)
@@ -62,12 +64,18 @@ def _pull(indices, x, w, H, r, g):
 
 
 @jit
-def _cost(x, r, w, s):
-    """Σ x log(x/r) − x + Σ s w, over what is reached: right to the rounding of its mass."""
+def _cost(x, r, w, s, ratio, weight):
+    """Σ x log(x/r) − x + Σ s w, over what is reached: right to the rounding of its mass. Two buffers."""
     total = 0.0
-    for p in range(x.shape[0]):
-        ratio = x[p] / r[p] if r[p] > 0.0 else 1.0
-        total += x[p] * log(ratio) - (x[p] if r[p] > 0.0 else 0.0)
+    m = x.shape[0]
+    full = 8 * ((m + 7) // 8)
+    for p in range(m, full):
+        ratio[p], weight[p] = 1.0, 0.0
+    for p in range(m):
+        ratio[p] = x[p] / r[p] if r[p] > 0.0 else 1.0
+        weight[p] = x[p] if r[p] > 0.0 else 0.0
+    for p in range(full):
+        total += weight[p] * log(ratio[p]) - weight[p]
     for t in range(w.shape[0]):
         total += w[t] * s[t]
     return total
@@ -159,7 +167,7 @@ def fit_rows(
             before[:] = w
         reached = _pull(ids, values, w, H, r, g)
         if judge:
-            objective[i] = _cost(values, r[: b - a], w, s)
+            objective[i] = _cost(values, r, w, s, inverse, x)
         for step in range(doubled):
             if step > 0:
                 reached = _pull(ids, values, w, H, r, g)
