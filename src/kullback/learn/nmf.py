@@ -19,6 +19,8 @@ from kullback.result.contributions import Contributions
 # Doubled EM steps are the fastest way down until a round (two of them for W and for H) gains less than this share.
 _SLOW, _FAST_ROUNDS = 2e-3, 20
 
+Floats = NDArray[np.float64]
+
 
 class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: ignore[misc]  # scikit-learn: no types
     """Minimise the generalised KL divergence D(V‖WH) = Σ v log(v/(WH)) − v + WH over W, H ≥ 0.
@@ -144,14 +146,14 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
             return {"components_": H.T.copy()}
 
         with Rows(threads(self.n_jobs)) as rows:
-            fast, last, before = True, np.inf, (W, H)
+            fast, doubled, last, before = True, 1, np.inf, (W, H)
             while len(track.path) < self.max_iter:
-                steps = (1, self.inner) if not fast else (1 if track.path else 3, 0)
-                now = (W.copy(), H.copy()) if fast else before
+                steps = (doubled if track.path else 3 * doubled, 0 if fast else self.inner)
+                now = (W.copy(), H.copy()) if doubled else before
                 lower(rows, scaled, 0, W, H, self.alpha_W, *steps, 1e-2, objective, moved)
-                value = objective[:n].sum() + self.alpha_H * now[1].sum()
-                if fast and value > last:  # a doubled step went too far: take it back, and go on without them
-                    (W, H), fast = before, False
+                value = objective.sum() + self.alpha_H * now[1].sum()
+                if doubled and value > last:  # a doubled step went too far: take it back, and go on without them
+                    (W, H), fast, doubled = before, False, 0
                     continue
                 change = moved[:n].sum()
                 lower(rows, scaled, 1, H, W, self.alpha_H, *steps, 1e-2, None, moved)
@@ -160,17 +162,17 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
                     change = np.inf
                     lower(rows, scaled, 0, W, H, self.alpha_W, 1, 0, 0.0, None, moved)
                     lower(rows, scaled, 1, H, W, self.alpha_H, 1, 0, 0.0, None, moved)
-                if track(value / total, learned) or change <= self.tol:
-                    break
                 fast = fast and last - value > _SLOW * value and len(track.path) < _FAST_ROUNDS
                 last, before = value, now
+                if track(value / total, learned) or change <= self.tol:
+                    break
             track.done()
-            factors = self._factors(rows, counts, H)
-        per_row = self._divergence(counts, factors, H)[0]
+            factors, per_row, self.objective_ = self._measure(rows, counts, weight, H)
+            if doubled and self.objective_ * total > last:
+                H = before[1]
+                factors, per_row, self.objective_ = self._measure(rows, counts, weight, H)
         self.components_ = np.ascontiguousarray(H.T).astype(self._dtype_, copy=False)
-        self.reconstruction_kl_ = float(per_row @ weight) if np.isfinite(per_row).all() else float("inf")
-        penalty = self.alpha_W * float(weight @ factors.sum(axis=1)) + self.alpha_H * float(H.sum())
-        self.objective_ = (self.reconstruction_kl_ + penalty) / total
+        self.reconstruction_kl_ = float(per_row[weight > 0] @ weight[weight > 0])
         self.objective_path_ = np.array([*track.path, self.objective_])
         self.n_iter_ = len(track.path)
         self.converged_ = bool(change <= self.tol)
@@ -287,6 +289,14 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         random = check_random_state(self.random_state)
         topics = self.feature_mass_ + some_rows(V, weight, k, random)
         return np.ascontiguousarray(topics.T * random.uniform(0.8, 1.2, (d, k)))
+
+    def _measure(self, rows: Any, counts: Counts, weight: Floats, H: Floats) -> tuple[Floats, Floats, float]:
+        """W for this H, D of each row, and the objective."""
+        W = self._factors(rows, counts, H)
+        per_row = self._divergence(counts, W, H)[0]
+        penalty = self.alpha_W * float(weight @ W.sum(axis=1)) + self.alpha_H * float(H.sum())
+        used = weight > 0  # a row without weight may be beyond reach
+        return W, per_row, (float(per_row[used] @ weight[used]) + penalty) / float(weight.sum())
 
     def _factors(self, rows: Any, counts: Counts, H: NDArray[np.float64]) -> NDArray[np.float64]:
         n = counts.rows.shape[0]

@@ -8,7 +8,7 @@ With r = wH and g_t = Σ_p v_p h_pt/r_p, the gradient is s − g. Two steps shar
 - Coordinate descent over the factors that are positive or want to be (`nmf_descent`).
 """
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,assignment"
 from __future__ import annotations
 
 import numpy as np
