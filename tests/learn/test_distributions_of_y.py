@@ -108,6 +108,22 @@ def test_the_scale_is_learned_and_calibrated() -> None:
     assert np.allclose(model.predict_quantile(X[:3], [0.5])[:, 0], model.predict_dist(X[:3]).ppf(0.5))
 
 
+def test_a_weight_is_that_many_rows_and_order_does_not_matter() -> None:
+    from sklearn.linear_model import Ridge
+
+    rng = np.random.default_rng(0)
+    X, weight = rng.normal(size=(60, 3)), rng.integers(0, 4, 60).astype(float)
+    y = X[:, 0] + np.exp(0.5 * X[:, 1]) * rng.normal(size=60)
+    copies = np.repeat(np.arange(60), weight.astype(int))
+    rng.shuffle(copies)
+    model = DistributionRegressor(Ridge(), Ridge(), "student")
+    one, two = model.fit(X, y, sample_weight=weight).predict_dist(X), model.fit(X[copies], y[copies]).predict_dist(X)
+    assert np.allclose(one.location, two.location, rtol=1e-9)
+    assert np.allclose(one.scale, two.scale, rtol=1e-9)
+    assert one.shape.scale == pytest.approx(two.shape.scale, rel=1e-6)
+    assert len(model.mean_.models_) == 5
+
+
 def test_bikeshare_beats_a_normal_of_constant_width() -> None:
     X, y = bikeshare()
     model = DistributionRegressor(random_state=0).fit(X[:750], y[:750])
@@ -177,6 +193,16 @@ def test_scorers_take_soft_labels_and_agree_with_the_verbs() -> None:
 
 def test_bad_input_is_named() -> None:
     X = np.arange(20.0)[:, None]
+    with pytest.raises(ValueError, match=r"cv must lie in \[2"):
+        DistributionRegressor(cv=1).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="bins must be an integer"):
+        DistributionRegressor(bins="many").fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="smoothing must be a number"):
+        DistributionRegressor(smoothing="much").fit(X, X[:, 0])
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        DistributionRegressor().fit(X, X[:, 0], sample_weight=np.r_[-1.0, np.ones(19)])
+    with pytest.raises(ValueError, match="All 20 rows and their y are the same"):
+        DistributionRegressor().fit(np.ones((20, 2)), np.ones(20))
     with pytest.raises(TypeError, match="takes no sample_weight"):
         DistributionRegressor(KNeighborsRegressor(2), "constant").fit(X, X[:, 0], sample_weight=np.ones(20))
     with pytest.raises(ValueError, match="Choose one of 'constant'"):

@@ -58,6 +58,36 @@ def test_stationary_at_convergence() -> None:
     assert gradient[~busy].min() > -1e-2
 
 
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize("missing", ["nan", "zeros"])
+def test_transform_is_the_minimum_of_every_row(scale: float, missing: str) -> None:
+    # KKT row by row to the tolerance of a convex problem solved to its end, with zeros on the way.
+    X, _ = reuters()
+    V = X[:200].toarray() * scale
+    if missing == "nan":
+        V[np.random.default_rng(0).uniform(size=V.shape) < 0.1] = np.nan
+    model = KLNMF(6, missing=missing, alpha_W=0.3, random_state=0, max_iter=30).fit(V)
+    W, H = model.transform(V), model.components_
+    seen = ~np.isnan(V) if missing == "nan" else V > 0
+    R = W @ H
+    pull = (np.where(seen & (V > 0), V, 0.0) / np.where(R > 0, R, 1.0)) @ H.T
+    cost = seen @ H.T + 0.3
+    share = pull / np.where(cost > 0, cost, 1.0)
+    assert np.abs(share[W > 0] - 1).max() < 1e-5
+    assert share[W == 0].max() < 1 + 1e-6
+    assert (W == 0).mean() > 0.1
+
+
+def test_the_start_depends_on_the_rows_and_not_on_their_order_or_copies() -> None:
+    X, _ = reuters()
+    X = X[:100]
+    weight = np.tile([1.0, 2.0], 50)
+    copies = sp.vstack([X, X[1::2]]).tocsr()[np.random.default_rng(0).permutation(150)]
+    one = KLNMF(4, random_state=3, max_iter=5).fit(X, sample_weight=weight)
+    two = KLNMF(4, random_state=3, max_iter=5).fit(copies)
+    assert np.allclose(one.components_, two.components_, rtol=1e-8)
+
+
 def test_reaches_scikit_learns_divergence_in_far_fewer_rounds() -> None:
     X, _ = reuters()
     theirs = NMF(8, init="nndsvda", solver="mu", beta_loss="kullback-leibler", max_iter=60, tol=0, random_state=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -14,7 +15,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_fit_parameter, validate_data
 
 from kullback.learn._base import Learner, whole
-from kullback.learn._checks import choice, seeded
+from kullback.learn._checks import choice, number, seeded
 from kullback.learn._shapes import SHAPES, Histogram, Normal
 from kullback.learn.predictive import Predictive
 from kullback.result.contributions import Contributions
@@ -38,7 +39,9 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
     scale : None, "constant" or regressor
         None: gradient boosting of the gamma deviance of squared residuals. Another regressor is fitted to their logs.
     shape : {"histogram", "normal", "laplace", "student"}
-    cv : int or splitter, default 4
+    cv : int or splitter, default 5
+        A number deals the rows to that many folds by their content (equal rows share one), and each stage predicts by
+        the mean of its folds' models. With a splitter (`TimeSeriesSplit`, say) the stages are fitted anew to all rows.
     bins : int, default 400
         Of the histogram shape.
     smoothing : "auto" or float
@@ -48,6 +51,7 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
     Attributes
     ----------
     mean_, scale_ : fitted regressors (`scale_` is None for a constant scale)
+        With a number as `cv` they hold `models_`, one a fold.
     shape_ : the distribution of standardised residuals
     edges_ : bin edges of the histogram shape, or None
     objective_ : float
@@ -73,7 +77,7 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         scale: Any = None,
         shape: Literal["histogram", "normal", "laplace", "student"] = "histogram",
         *,
-        cv: Any = 4,
+        cv: Any = 5,
         bins: int = 400,
         smoothing: float | Literal["auto"] = "auto",
         random_state: Any = None,
@@ -107,18 +111,29 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> DistributionRegressor:
         """Fit the three stages on X (n, d), y (n,)."""
         choice("shape", self.shape, tuple(SHAPES))
+        number("bins", self.bins, low=2, integer=True)
+        if self.smoothing != "auto":
+            number("smoothing", self.smoothing, above=True)
+        dealt = isinstance(self.cv, (int, np.integer))
+        if dealt:
+            number("cv", self.cv, low=2, integer=True)
         X, y = self._door(X, y)
-        given = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+        given = None
+        if sample_weight is not None:
+            given = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if given is not None and not (given > 0).all():
+            if not given.sum() > 0:
+                raise ValueError("All sample weights are zero: there is nothing to fit.")
+            if dealt:  # a splitter counts the rows that it was given
+                X, y, given = X[given > 0], y[given > 0], given[given > 0]
         weight = np.ones(len(y)) if given is None else given
-        if not weight.sum() > 0:
-            raise ValueError("All sample weights are zero: there is nothing to fit.")
         spread = float(np.cov(y, aweights=weight, ddof=0))
         least = max(_FLOOR * spread, 1e-300)
-        splits = list(check_cv(self.cv).split(X, y))
+        splits = _deal(X, y, self.cv) if dealt else list(check_cv(self.cv).split(X, y))
         mean, scale = self._models()
         seed = check_random_state(self.random_state).randint(2**31 - 1)  # one for all folds: the same model each time
         seeded(mean, seed)
-        location, seen = _out_of_fold(mean, X, y, given, splits)
+        location, seen, means = _out_of_fold(mean, X, y, given, splits)
         residual = y - location
         squares = np.maximum(residual**2, least)
         constant = np.full(len(y), max(float(np.average(squares[seen], weights=_some(weight, seen))), least))
@@ -126,9 +141,9 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         if scale is not None:
             seeded(scale, seed)
             target = squares if self.scale is None else np.log(squares)
-            variance, _ = _out_of_fold(scale, X, target, given, splits)
+            variance, _, scales = _out_of_fold(scale, X, target, given, splits)
             variance = variance if self.scale is None else np.exp(variance)
-            least = _floor(residual, variance, constant, seen, _some(weight, seen), least)
+            least = _floor(residual, variance, constant[0], seen, _some(weight, seen), least, self.shape)
             variance = np.maximum(variance, least)
         known, w = seen, _some(weight, seen)
         stages = []
@@ -142,8 +157,10 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         else:
             shape = SHAPES[self.shape].fit(z[known], w)
         stages.append(_cost(shape, z, variance, known, w))
-        self.mean_ = _fit(clone(mean), X, y, given)
-        self.scale_ = None if scale is None else _fit(clone(scale), X, target, given)
+        self.mean_ = Ensemble(means) if dealt else _fit(clone(mean), X, y, given)
+        self.scale_ = None
+        if scale is not None:
+            self.scale_ = Ensemble(scales, logs=self.scale is None) if dealt else _fit(clone(scale), X, target, given)
         self._least_, self._constant_ = least, float(constant[0])
         self._normals_ = (Normal.fit(residual[known] / np.sqrt(constant[known]), w), Normal.fit(z[known], w))
         self.shape_ = shape
@@ -186,11 +203,11 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         return Contributions("E −log q(y|x)", means[2], {"sample": costs[2] / n, "stage": steps}, labels=labels)
 
     def _models(self) -> tuple[Any, Any]:
-        boost = {"early_stopping": True, "learning_rate": 0.08, "max_iter": 300, "n_iter_no_change": 15}
-        mean = HistGradientBoostingRegressor(**boost) if self.mean is None else clone(self.mean)
+        patient = {"early_stopping": True, "n_iter_no_change": 15}
+        boost = HistGradientBoostingRegressor(learning_rate=0.06, max_iter=400, max_leaf_nodes=63, **patient)
+        mean = boost if self.mean is None else clone(self.mean)
         if self.scale is None:
-            slower = boost | {"learning_rate": 0.05, "max_iter": 150}
-            return mean, HistGradientBoostingRegressor(loss="gamma", **slower)
+            return mean, HistGradientBoostingRegressor(loss="gamma", learning_rate=0.05, max_iter=150, **patient)
         if isinstance(self.scale, str):
             choice("scale", self.scale, ("constant",))
             return mean, None
@@ -226,15 +243,38 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         return location, np.maximum(variance if self.scale is None else np.exp(variance), self._least_)
 
 
+class Ensemble:
+    """The mean of several fitted regressors' predictions, or (`logs`) of their logarithms."""
+
+    def __init__(self, models: list[Any], *, logs: bool = False) -> None:
+        self.models_, self.logs_ = models, logs
+
+    def predict(self, X: Any) -> Floats:
+        """Prediction for each row, shape (n,)."""
+        each = np.stack([np.asarray(model.predict(X), dtype=np.float64) for model in self.models_])
+        return np.asarray(np.exp(np.log(each).mean(axis=0)) if self.logs_ else each.mean(axis=0))
+
+
 def _floor(
-    residual: Floats, variance: Floats, constant: Floats, seen: NDArray[np.bool_], weight: Floats, least: float
+    residual: Floats,
+    variance: Floats,
+    constant: float,
+    seen: NDArray[np.bool_],
+    weight: Floats,
+    least: float,
+    shape: str,
 ) -> float:
-    """The smallest variance to believe: of some shares of the constant one, that of the least normal cross-entropy."""
-    candidates = np.r_[least, float(constant[0]) * np.geomspace(1e-4, 1.0, 13)]
+    """The smallest variance to believe: of some shares of the constant one, that of the least cross-entropy.
+
+    Judged by a normal shape only where that is the one asked for: a few outliers would make it choose too wide a floor.
+    """
+    candidates = np.r_[least, constant * np.geomspace(1e-4, 1.0, 13)]
     costs = []
     for low in candidates:
-        v = np.maximum(variance, low)[seen]
-        costs.append(float(np.average(residual[seen] ** 2 / v + np.log(v), weights=weight)))
+        v = np.maximum(variance, low)
+        z = (residual / np.sqrt(v))[seen]
+        law: Any = Normal.fit(z, weight) if shape == "normal" else Histogram.fit(z, weight, bins=100, smoothing=0.15)
+        costs.append(_cost(law, residual / np.sqrt(v), v, seen, weight))
     return max(float(candidates[int(np.argmin(costs))]), least)
 
 
@@ -256,10 +296,32 @@ def _fit(model: Any, X: Any, y: Floats, weight: Floats | None) -> Any:
     return model.fit(X, y, sample_weight=weight)
 
 
-def _out_of_fold(model: Any, X: Any, y: Floats, weight: Floats | None, splits: Any) -> tuple[Floats, NDArray[np.bool_]]:
-    """Predictions of each row by a model that did not see it, and which rows have one."""
-    out, seen = np.zeros(len(y)), np.zeros(len(y), dtype=bool)
+def _deal(X: Any, y: Floats, folds: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """(training rows, test rows) of each fold: equal rows together, in an order that depends on content alone."""
+    table: Any = (
+        sp.csr_matrix(X) if sp.issparse(X) else np.nan_to_num(np.asarray(X, dtype=np.float64), nan=-0.123456789)
+    )
+    direction = np.random.default_rng(20010909).standard_normal(table.shape[1] + 1)
+    # Row by row, not by a matrix product, whose sums may run in another order for another row.
+    products = (
+        table.multiply(direction[:-1]).sum(axis=1) if sp.issparse(table) else (table * direction[:-1]).sum(axis=1)
+    )
+    key = np.asarray(products, dtype=np.float64).ravel() + direction[-1] * y
+    distinct, place = np.unique(key, return_inverse=True)
+    if distinct.size < 2:
+        raise ValueError(f"All {len(y)} rows and their y are the same: there is nothing to learn a distribution from.")
+    fold = (np.random.RandomState(20010909).permutation(distinct.size) % folds)[place]
+    splits = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(folds)]
+    return [(train, test) for train, test in splits if len(train) and len(test)]
+
+
+def _out_of_fold(
+    model: Any, X: Any, y: Floats, weight: Floats | None, splits: Any
+) -> tuple[Floats, NDArray[np.bool_], list[Any]]:
+    """Predictions of each row by a model that did not see it, which rows have one, and the models."""
+    out, seen, models = np.zeros(len(y)), np.zeros(len(y), dtype=bool), []
     for train, test in splits:
         fitted = _fit(clone(model), X[train], y[train], None if weight is None else weight[train])
         out[test], seen[test] = fitted.predict(X[test]), True
-    return out, seen
+        models.append(fitted)
+    return out, seen, models

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -14,24 +13,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from kullback.learn._base import Learner, Track, whole
 from kullback.learn._checks import choice, no_empty_rows, non_negative, number, row_sums
+from kullback.learn._counts import Counts, lower, read, scaled_by, some_rows
 from kullback.result.contributions import Contributions
 
-_EVERYTHING = np.zeros(1, np.int32)
+# Doubled EM steps are the fastest way down until a round (two of them for W and for H) gains less than this share.
+_SLOW, _FAST_ROUNDS = 2e-3, 20
 
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """V as rows and as columns, and which entries were not observed."""
-
-    rows: Any
-    columns: Any
-    mode: int
-    masks: tuple[Any, Any]
-
-    def pointers(self, axis: int) -> tuple[Any, ...]:
-        matrix, mask = (self.rows, self.columns)[axis], self.masks[axis]
-        where = (_EVERYTHING, _EVERYTHING) if mask is None else (mask.indptr, mask.indices)
-        return matrix.indptr, matrix.indices, matrix.data, self.mode, *where
+Floats = NDArray[np.float64]
 
 
 class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: ignore[misc]  # scikit-learn: no types
@@ -39,8 +27,8 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
 
     That is the Poisson cross-entropy of counts V under the rates WH, less what it must cost. Normalised, the rows of H
     are topics and the rows of W say how much of each a document holds: probabilistic latent semantic analysis.
-    Solved by Newton steps one coordinate at a time, which reach a given divergence in a fraction of the time of
-    multiplicative updates.
+    Solved by multiplicative updates of twice their length while those are fast, then by Newton steps one coordinate at
+    a time, which reach a given divergence in a fraction of the time of plain multiplicative updates.
 
     Parameters
     ----------
@@ -50,7 +38,8 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
     missing : {"nan", "zeros"}, default "nan"
         What was not observed and costs nothing: NaN entries, or every zero (ratings).
     init : "random" or ndarray of shape (n_components, n_features)
-        Start of H; W always starts from H alone, so that equal rows get equal factors.
+        Start of H: "random" shakes topics that lie between the whole data and three rows each. W always starts from H
+        alone, so that equal rows get equal factors.
     inner : int, default 3
         Newton sweeps over a row before the next row.
     tol : float, default 1e-3
@@ -69,7 +58,7 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
     reconstruction_kl_ : float
         D(V‖WH) of the training data in nats, weighted.
     objective_, objective_path_ : float, ndarray
-        D plus penalties per unit of sample weight; the path holds one value per round.
+        D plus penalties per unit of sample weight; the path holds the value at the start of each round, then the last.
     n_iter_, converged_ : int, bool
 
     Notes
@@ -145,32 +134,45 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         n, d = V.shape
         weight = _check_sample_weight(sample_weight, V, dtype=np.float64, ensure_non_negative=True)
         # w D(v‖u) = D(wv‖wu): a weighted row is a longer row; its factors are divided by w at the end.
-        scaled = _scale(counts, weight)
-        H = self._start(scaled, d)
+        scaled = scaled_by(counts, weight)
+        H = self._start(V, weight)
         W = np.ones((n, k)) * (row_sums(scaled.rows) / max(H.sum(), 1e-300))[:, None]
         total = float(weight.sum())
-        change, objective, moved = np.inf, np.empty(max(n, d)), np.empty(max(n, d))
+        change, objective, moved = np.inf, np.empty(n), np.zeros(max(n, d))
+        mass = max(float(scaled.rows.data.sum()), 1e-300)
         track = Track(self, self.max_iter, X=X, weight=sample_weight)
 
         def learned() -> dict[str, Any]:
             return {"components_": H.T.copy()}
 
         with Rows(threads(self.n_jobs)) as rows:
-            for _ in range(self.max_iter):
-                _pass(rows, scaled, 0, W, H, self.alpha_W, self.inner, 1e-2, objective, moved)
-                value = objective[:n].sum() + self.alpha_H * H.sum()
+            fast, doubled, last, before = True, 1, np.inf, (W, H)
+            while len(track.path) < self.max_iter:
+                steps = (doubled if track.path else 3 * doubled, 0 if fast else self.inner)
+                now = (W.copy(), H.copy()) if doubled else before
+                lower(rows, scaled, 0, W, H, self.alpha_W, *steps, 1e-2, objective, moved)
+                value = objective.sum() + self.alpha_H * now[1].sum()
+                if doubled and value > last:  # a doubled step went too far: take it back, and go on without them
+                    (W, H), fast, doubled = before, False, 0
+                    continue
                 change = moved[:n].sum()
-                _pass(rows, scaled, 1, H, W, self.alpha_H, self.inner, 1e-2, objective, moved)
-                change = (change + moved[:d].sum()) / (2 * max(float(scaled.rows.data.sum()), 1e-300))
+                lower(rows, scaled, 1, H, W, self.alpha_H, *steps, 1e-2, None, moved)
+                change = (change + moved[:d].sum()) / (2 * mass)
+                if fast:  # what these steps move says little about how far there is to go
+                    change = np.inf
+                    lower(rows, scaled, 0, W, H, self.alpha_W, 1, 0, 0.0, None, moved)
+                    lower(rows, scaled, 1, H, W, self.alpha_H, 1, 0, 0.0, None, moved)
+                fast = fast and last - value > _SLOW * value and len(track.path) < _FAST_ROUNDS
+                last, before = value, now
                 if track(value / total, learned) or change <= self.tol:
                     break
             track.done()
-            factors = self._factors(rows, counts, H)
-        per_row = self._divergence(counts, factors, H)[0]
+            factors, per_row, self.objective_ = self._measure(rows, counts, weight, H)
+            if doubled and self.objective_ * total > last:
+                H = before[1]
+                factors, per_row, self.objective_ = self._measure(rows, counts, weight, H)
         self.components_ = np.ascontiguousarray(H.T).astype(self._dtype_, copy=False)
-        self.reconstruction_kl_ = float(per_row @ weight) if np.isfinite(per_row).all() else float("inf")
-        penalty = self.alpha_W * float(weight @ factors.sum(axis=1)) + self.alpha_H * float(H.sum())
-        self.objective_ = (self.reconstruction_kl_ + penalty) / total
+        self.reconstruction_kl_ = float(per_row[weight > 0] @ weight[weight > 0])
         self.objective_path_ = np.array([*track.path, self.objective_])
         self.n_iter_ = len(track.path)
         self.converged_ = bool(change <= self.tol)
@@ -254,7 +256,7 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
     def _columns(self) -> NDArray[np.float64]:
         return np.ascontiguousarray(self.components_.T, dtype=np.float64)
 
-    def _door(self, X: Any, *, reset: bool, needed: bool = False) -> _Counts:
+    def _door(self, X: Any, *, reset: bool, needed: bool = False) -> Counts:
         nan = self.missing == "nan"
         X = validate_data(
             self,
@@ -270,26 +272,13 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         non_negative(X, "KLNMF")
         if reset:
             self._dtype_ = X.dtype.name
-        from kullback.learn._numba import nmf
+        counts = read(X, self.missing)
+        if needed and counts.rows.nnz == 0:
+            no_empty_rows(row_sums(counts.rows), "KLNMF")
+        return counts
 
-        V = sp.csr_matrix(X, dtype=np.float64, copy=True)
-        mask, mode = None, nmf.ALL
-        if self.missing == "zeros":
-            mode = nmf.ONLY_STORED
-        elif np.isnan(V.data).any():
-            mask = V.copy()
-            mask.data = np.isnan(mask.data).astype(np.float64)
-            mask.eliminate_zeros()
-            V.data[np.isnan(V.data)] = 0.0
-            mode = nmf.LISTED_MISSING
-        V.eliminate_zeros()
-        V.sum_duplicates()
-        if needed and V.nnz == 0:
-            no_empty_rows(row_sums(V), "KLNMF")
-        return _Counts(V, V.T.tocsr(), mode, (None, None) if mask is None else (mask, mask.T.tocsr()))
-
-    def _start(self, counts: _Counts, d: int) -> NDArray[np.float64]:
-        k, mass = self.n_components, np.asarray(counts.rows.sum(axis=0), dtype=np.float64).ravel()
+    def _start(self, V: Any, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        k, d, mass = self.n_components, V.shape[1], np.asarray(V.T @ weight, dtype=np.float64).ravel()
         self.feature_mass_ = mass / max(mass.sum(), 1e-300)
         if not isinstance(self.init, str):
             H = np.array(self.init, dtype=np.float64)
@@ -297,65 +286,34 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
                 raise ValueError(f"init must be ({k}, {d}), finite and ≥ 0; got shape {H.shape}.")
             return np.ascontiguousarray(H.T)
         choice("init", self.init, ("random",))
-        # Every topic starts as the overall frequencies, shaken.
-        noise = check_random_state(self.random_state).standard_exponential((d, k))
-        return np.ascontiguousarray(self.feature_mass_[:, None] * (0.2 + noise))
+        random = check_random_state(self.random_state)
+        topics = self.feature_mass_ + some_rows(V, weight, k, random)
+        return np.ascontiguousarray(topics.T * random.uniform(0.8, 1.2, (d, k)))
 
-    def _factors(self, rows: Any, counts: _Counts, H: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _measure(self, rows: Any, counts: Counts, weight: Floats, H: Floats) -> tuple[Floats, Floats, float]:
+        """W for this H, D of each row, and the objective."""
+        W = self._factors(rows, counts, H)
+        per_row = self._divergence(counts, W, H)[0]
+        penalty = self.alpha_W * float(weight @ W.sum(axis=1)) + self.alpha_H * float(H.sum())
+        used = weight > 0  # a row without weight may be beyond reach
+        return W, per_row, (float(per_row[used] @ weight[used]) + penalty) / float(weight.sum())
+
+    def _factors(self, rows: Any, counts: Counts, H: NDArray[np.float64]) -> NDArray[np.float64]:
         n = counts.rows.shape[0]
         W = np.ones((n, H.shape[1])) * (row_sums(counts.rows) / max(H.sum(), 1e-300))[:, None]
-        _pass(rows, counts, 0, W, H, self.alpha_W, 1000, 1e-8, np.empty(n), np.empty(n))
+        lower(rows, counts, 0, W, H, self.alpha_W, 4, 1000, 1e-8, None, np.empty(n))
         return np.asarray(W)
 
     @staticmethod
     def _divergence(
-        counts: _Counts, W: NDArray[np.float64], H: NDArray[np.float64]
+        counts: Counts, W: NDArray[np.float64], H: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        from kullback.learn._numba import nmf
+        from kullback.learn._numba import nmf, nmf_divergence
 
         per_row, per_column = np.zeros(W.shape[0]), np.zeros(H.shape[0])
-        visited = nmf.divergence(*counts.pointers(0), W, H, H.sum(axis=0), per_row, per_column)
+        visited = nmf_divergence.divergence(*counts.pointers(0), W, H, H.sum(axis=0), per_row, per_column)
         if counts.mode != nmf.ONLY_STORED:  # the zeros that were not visited one by one
             whole_mass = H @ W.sum(axis=0)
             rest = whole_mass - visited
             per_column += np.where(rest > 1e-12 * whole_mass, rest, 0.0)
         return per_row, per_column
-
-
-def _scale(counts: _Counts, weight: NDArray[np.float64]) -> _Counts:
-    if (weight == 1).all():
-        return counts
-    V = sp.csr_matrix(counts.rows.multiply(weight[:, None]))
-    V.eliminate_zeros()
-    masks = counts.masks
-    return _Counts(V, V.T.tocsr(), counts.mode, masks)
-
-
-def _pass(
-    rows: Any,
-    counts: _Counts,
-    axis: int,
-    factors: NDArray[np.float64],
-    fixed: NDArray[np.float64],
-    penalty: float,
-    inner: int,
-    tol: float,
-    objective: NDArray[np.float64],
-    moved: NDArray[np.float64],
-) -> None:
-    from kullback.learn._numba import nmf
-
-    rows(
-        nmf.fit_rows,
-        factors.shape[0],
-        *counts.pointers(axis),
-        factors,
-        fixed,
-        fixed.sum(axis=0),
-        float(penalty),
-        inner,
-        float(tol),
-        axis == 0,
-        objective,
-        moved,
-    )

@@ -144,6 +144,8 @@ def _write(value: Any, arrays: dict[str, np.ndarray[Any, Any]], where: str) -> A
         return {"dict": [[_write(k, arrays, where), _write(v, arrays, where)] for k, v in value.items()]}
     name = type(value).__name__
     module = type(value).__module__
+    if name == "Ensemble" and module == "kullback.learn.distribution_regressor":
+        return _write(value.models_, arrays, f"{where}.models_")  # whose library is named below
     if module == "kullback.learn._shapes" and name in _SHAPES:
         fields = {
             f.name: _write(getattr(value, f.name), arrays, f"{where}.{f.name}") for f in dataclasses.fields(value)
