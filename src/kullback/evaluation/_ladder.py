@@ -3,8 +3,8 @@
 For every map g fitted on other rows, CE(f) − CE(g∘f) ≤ reliability in expectation (the variational form of the
 calibration error: Berta, Holzmüller, Jordan & Bach 2025, arXiv 2501.19195). So the cross-fitted gain is a lower bound
 for any family, the in-sample gain an upper one if the family holds the truth. A family of d parameters fitted on m rows
-is off by d/2m on either side (Wilks): −d/2m cross-fitted with m = n(v−1)/v in v folds, +d/2n in sample. `between` weighs
-the two so that the biases cancel.
+is off by d/2m on either side (Wilks): −d/2m cross-fitted with m = n(v−1)/v in v folds, +d/2n in sample. `between`
+weighs the two so that the biases cancel.
 """
 
 from __future__ import annotations
@@ -59,8 +59,7 @@ FAMILIES = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What one family does: gain per row on rows it has not seen (n,), mean gain on the rows it has, and the estimate
-    of what it can save, between the two."""
+    """What one family saves: per row that it has not seen (n,), on average over rows that it has, and in between."""
 
     family: Family
     parameters: int
