@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kullback.evaluation._kld import Kld
+from kullback.evaluation._kld import Block
 
 F32 = NDArray[np.float32]
 
@@ -28,10 +28,10 @@ class LlamaRows(NamedTuple):
     same_top: NDArray[np.bool_]
 
 
-def llama_rows(kld: Kld, start: int, stop: int, logits: F32, targets: NDArray[np.int64]) -> LlamaRows:
+def llama_rows(base: Block, logits: F32, targets: NDArray[np.int64]) -> LlamaRows:
     """The statistics of one block; `logits` (rows, V) in float32 are the other model's."""
-    log_base, _, _ = kld.decoded(start, stop)
-    each = np.arange(stop - start)
+    log_base = base.decoded()
+    each = np.arange(targets.size)
     top = logits.max(axis=1)
     total = np.sum(np.exp(logits - top[:, None]), axis=1, dtype=np.float64)
     log_sum = np.log(total).astype(np.float32)
