@@ -28,6 +28,7 @@ from kullback.evaluation._bounds import (
 )
 from kullback.evaluation._coded import coded_pairs, coded_pairs_formula
 from kullback.evaluation._kld import open_kld, write_kld
+from kullback.evaluation._llama import llama_rows, llama_rows_formula
 from kullback.evaluation._pairs import pairs, pairs_formula
 from kullback.evaluation._sparse import aligned, gathered, top_k
 
@@ -273,6 +274,16 @@ def test_llama_statistics_follow_their_identities(kld):
     assert n == pytest.approx(180, rel=0.02)
     with pytest.raises(InvalidInput, match=r"\.kld"):
         diff_models(a, b, targets=drawn(a), llama_compat=True)
+
+
+def test_the_loop_over_the_tools_sums_is_the_formula(kld):
+    _, b, folder = kld
+    file = open_kld(folder / "a.kld")
+    block, targets = file.block(0, 180), file.targets()
+    fast, plain = llama_rows(block, b, targets), llama_rows_formula(block, b, targets)
+    for x, y in zip(fast, plain, strict=True):
+        # Terms are float32 and the same; their sum is taken in another order.
+        np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-14)
 
 
 def test_published_tables_hold_together():
