@@ -26,7 +26,9 @@ from kullback.evaluation._bounds import (
     sampled_kl,
     total_variation_upper,
 )
+from kullback.evaluation._coded import coded_pairs, coded_pairs_formula
 from kullback.evaluation._kld import open_kld, write_kld
+from kullback.evaluation._llama import llama_rows, llama_rows_formula
 from kullback.evaluation._pairs import pairs, pairs_formula
 from kullback.evaluation._sparse import aligned, gathered, top_k
 
@@ -231,10 +233,29 @@ def test_llama_files_against_the_logits(kld):
     assert diff_models(folder / "a.kld", folder / "a.kld").kl.value == 0.0
     # 16 bits over at most 16 nats: half a step is 1.2e-4.
     file = open_kld(folder / "a.kld")
-    stored, codes, _ = file.decoded(0, file.rows.shape[0])
-    known = codes > 0
-    assert np.abs(stored - log_softmax(a, axis=1))[known].max() <= 1.3e-4
+    block = file.block(0, file.rows.shape[0])
+    known = block.codes > 0
+    assert np.abs(block.decoded() - log_softmax(a, axis=1))[known].max() <= 1.3e-4
     assert (~known).any()
+
+
+@pytest.mark.parametrize("scale", [0.5, 4.0, 20.0])  # nothing cut, some, nearly everything
+def test_the_loop_over_codes_is_the_formula(tmp_path, scale):
+    tokens = np.random.default_rng(0).integers(0, 101, 16 * 3)
+    a, b = logits(21, 101, change=0.3 * scale, scale=scale)
+    write_kld(tmp_path / "a.kld", a, tokens, 16)
+    write_kld(tmp_path / "b.kld", b, tokens, 16)
+    p, q = (open_kld(tmp_path / f"{name}.kld").block(0, 21) for name in "ab")
+    assert ((p.codes == 0).mean() < 0.02) == (scale == 0.5)
+    for x, y in ((p, q), (p, b), (a, q), (p, b.astype(np.float32)), (p, p)):
+        fast, plain = coded_pairs(x, y), coded_pairs_formula(x, y)
+        np.testing.assert_allclose(fast.rest, plain.rest, rtol=1e-9, atol=1e-15)
+        for name in ("kl", "kl_reverse", "js", "total_variation", "entropy", "log_normaliser"):
+            u, v = getattr(fast.pairs, name), getattr(plain.pairs, name)
+            np.testing.assert_allclose(u, v, rtol=1e-9, atol=1e-14)
+        np.testing.assert_array_equal(fast.pairs.top, plain.pairs.top)
+        assert (fast.pairs.top < 101).all()
+    assert not coded_pairs(p, p).pairs.kl.any()
 
 
 def test_llama_statistics_follow_their_identities(kld):
@@ -253,6 +274,16 @@ def test_llama_statistics_follow_their_identities(kld):
     assert n == pytest.approx(180, rel=0.02)
     with pytest.raises(InvalidInput, match=r"\.kld"):
         diff_models(a, b, targets=drawn(a), llama_compat=True)
+
+
+def test_the_loop_over_the_tools_sums_is_the_formula(kld):
+    _, b, folder = kld
+    file = open_kld(folder / "a.kld")
+    block, targets = file.block(0, 180), file.targets()
+    fast, plain = llama_rows(block, b, targets), llama_rows_formula(block, b, targets)
+    for x, y in zip(fast, plain, strict=True):
+        # Terms are float32 and the same; their sum is taken in another order.
+        np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-14)
 
 
 def test_published_tables_hold_together():

@@ -10,7 +10,7 @@ import pytest
 
 from kullback.errors import InvalidForm, InvalidInput
 from kullback.evaluation import evaluate_generator
-from kullback.evaluation._buckets import second_order_bias, to_mixture
+from kullback.evaluation._chance import plug_in_bias, to_mixture
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,37 @@ def test_what_is_invented_is_named():
 
 
 def test_bias_of_equal_shares_is_the_classic_one():
-    p = np.full(20, 0.05)
-    first, second = second_order_bias(p, p, 1000, 1000, 0.5)
-    assert 0.5 * (first + second) == pytest.approx(19 / 4000, rel=1e-12)
+    # Many rows per bucket: (K−1)/4n for JS, the mean of the two.
+    a = np.full(20, 400)
+    assert plug_in_bias(a, a, [0.5])[0].mean() == pytest.approx(19 / (4 * 8000), rel=0.01)
+    # One bucket: nothing scatters.
+    assert not plug_in_bias(a[:1], a[:1], [0.2, 0.5]).any()
+
+
+@pytest.mark.parametrize("lacking", [0, 20])
+def test_bias_of_few_rows_is_the_simulated_one(lacking):
+    # Five rows a bucket and side, and a tenth of the buckets with one side alone or none.
     rng = np.random.default_rng(0)
-    a, b = rng.multinomial(1000, p, size=4000).astype(float), rng.multinomial(1000, p, size=4000).astype(float)
-    seen = to_mixture(a, b, 0.3)
-    expected = second_order_bias(p, p, 1000, 1000, 0.3)
-    assert [float(s.mean()) for s in seen] == pytest.approx(expected, rel=0.05)
+    p = rng.dirichlet(np.full(200, 5.0))
+    q = np.where(np.arange(200) < lacking, 0.0, p)
+    q /= q.sum()
+    raw, left = [], []
+    for _ in range(60):
+        a, b = rng.multinomial(1000, p), rng.multinomial(800, q)
+        a, b = a[a + b > 0], b[a + b > 0]
+        raw.append(np.mean(to_mixture(a.astype(float), b.astype(float), 0.5)) - np.mean(to_mixture(p, q, 0.5)))
+        left.append(raw[-1] - plug_in_bias(a, b, [0.5]).mean())
+    assert np.mean(raw) > 0.04
+    assert abs(np.mean(left)) < 0.15 * np.mean(raw)
+
+
+def test_neighbours_do_not_see_what_coordinates_do():
+    # A cloud that is narrower: neighbours look the same at every scale, so the coordinates have to be the view taken.
+    rng = np.random.default_rng(0)
+    real, generated = rng.normal(size=(800, 6)), 0.7 * rng.normal(size=(800, 6))
+    e = evaluate_generator(real, generated, buckets=80)
+    assert e.p_value < 0.01
+    assert e.js.low > 0.02
 
 
 def test_bits_per_dimension_state_their_constant():

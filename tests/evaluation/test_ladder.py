@@ -7,7 +7,7 @@ import pytest
 from scipy.special import log_softmax
 
 from kullback.evaluation._fit import fit_line
-from kullback.evaluation._ladder import climb
+from kullback.evaluation._ladder import between, climb
 from kullback.evaluation._line import Line, centred, judged, mapped, moments, normaliser, segments
 from kullback.evaluation._terms import split
 from kullback.evaluation._truth import Truth
@@ -88,7 +88,8 @@ def _simulate(K, n, kind, seed):
     log_p = log_softmax(z, axis=1)
     y = np.argmax(log_p + rng.gumbel(size=z.shape), axis=1)
     c = z - z.mean(axis=1, keepdims=True)
-    log_q = log_p if kind == "none" else log_softmax(np.sign(c) * np.abs(c) ** 1.6 / 1.4, axis=1)
+    bent = {"none": z, "bias": z + np.linspace(-0.8, 0.8, K), "nl": np.sign(c) * np.abs(c) ** 1.6 / 1.4}
+    log_q = log_softmax(bent[kind], axis=1)
     q, each = np.exp(log_q), np.arange(n)
     loss, brier = -log_q[each, y], np.sum(q**2, axis=1) - 2 * q[each, y] + 1
     found = split(loss, Truth(y, None), climb(centred(log_q), loss, brier, Truth(y, None)), K)
@@ -111,3 +112,9 @@ def test_a_curved_miscalibration_is_measured(K, n, limit):
     errors = np.array([t.reliability.value - o for t, o, _ in runs])
     assert abs(errors.mean()) < limit + 2 * errors.std() / np.sqrt(errors.size)
     assert np.mean([t.certified <= truth for t, _, truth in runs]) >= 0.85
+
+
+def test_where_the_two_gains_meet():
+    # d = 12 parameters, n = 600: biases −d/2n · v/(v−1) and +d/2n around a truth of .25
+    for folds in (2, 5, 10):
+        assert between(0.25 - 0.01 * folds / (folds - 1), 0.26, folds) == pytest.approx(0.25, abs=1e-15)

@@ -1,47 +1,109 @@
-"""Two sets of samples as counts over buckets, and what those counts say about KL to mixtures, corrected for chance."""
+"""Two sets of samples as counts over buckets: several k-means of the union, in the view that tells the sets apart."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import cluster, stats
+from scipy import cluster
+
+from kullback.evaluation._chance import plug_in_bias, resampled, shuffled, to_mixture
+from kullback.evaluation._views import views
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
 Counts = NDArray[np.int64]
 
-
-def features(real: Floats, generated: Floats, most: int) -> tuple[Floats, Floats, int]:
-    """Both sets on the main axes of their union (at most `most`), each side's rows weighing the same."""
-    both = np.concatenate([real, generated])
-    scale = both.std(axis=0)
-    kept = scale > 0
-    middle = 0.5 * (real.mean(axis=0) + generated.mean(axis=0))
-    x = both[:, kept] - middle[kept]
-    if x.shape[1] > most:
-        covariance = x.T @ x / x.shape[0]
-        _, vectors = np.linalg.eigh(covariance)
-        x = x @ vectors[:, ::-1][:, :most]
-    if x.shape[1] == 0:
-        x = np.zeros((both.shape[0], 1))
-    return x[: real.shape[0]], x[real.shape[0] :], x.shape[1]
+# The mean over a few ways of bucketing has half the spread of one; with many rows one is precise enough.
+_WAYS, _ROWS_IN_ALL = 5, 100_000
+_SHUFFLES, _FEWER_SHUFFLES = 999, 199
 
 
-def bucketed(
-    real: Floats, generated: Floats, buckets: int, random_state: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-    """The bucket of every row, by k-means on the union: which side a row is on plays no part in it. And the middles."""
-    both = np.concatenate([real, generated])
+@dataclass(frozen=True, slots=True, eq=False)
+class Bucketing:
+    """Bucket of every row, real ones first, in each of several ways; and the middles of the first way's buckets."""
+
+    n: int
+    codes: list[Codes]
+    sizes: list[int]
+    middles: Floats
+
+    @property
+    def times(self) -> int:
+        """How often rows are dealt or drawn."""
+        return _SHUFFLES if self.codes[0].size <= _ROWS_IN_ALL else _FEWER_SHUFFLES
+
+    def counts(self) -> list[tuple[Counts, Counts]]:
+        """Rows per bucket of the two sides, for each way."""
+        return [
+            (np.bincount(code[: self.n], minlength=K), np.bincount(code[self.n :], minlength=K))
+            for code, K in zip(self.codes, self.sizes, strict=True)
+        ]
+
+    def plug_in(self, weight: float) -> Floats:
+        """KL of both sides to the mixture, (2,), mean over the ways."""
+        return _mean([to_mixture(a.astype(float), b.astype(float), weight) for a, b in self.counts()])
+
+    def bias(self, weights: Sequence[float]) -> Floats:
+        """What chance adds to `plug_in`, (weights, 2)."""
+        return _mean([plug_in_bias(a, b, weights) for a, b in self.counts()])
+
+    def by_chance(self, weight: float, seed: int) -> Floats:
+        """`plug_in` when rows are dealt to the sides at random, (2, times)."""
+        dealt = shuffled(self.codes, self.sizes, self.n, self.times, seed)
+        pairs = zip(self.counts(), dealt, strict=True)
+        return _mean([to_mixture(d, (a + b) - d, weight) for (a, b), d in pairs])
+
+    def again(self, weight: float, seed: int) -> Floats:
+        """`plug_in` when both sides' rows are drawn again, (2, times)."""
+        real = resampled([code[: self.n] for code in self.codes], self.sizes, self.times, seed)
+        generated = resampled([code[self.n :] for code in self.codes], self.sizes, self.times, seed + 1)
+        return _mean([to_mixture(a, b, weight) for a, b in zip(real, generated, strict=True)])
+
+
+def _mean(found: Sequence[Any]) -> Floats:
+    return np.asarray(np.mean(found, axis=0))
+
+
+def best_bucketing(x: Floats, n: int, buckets: int, random_state: int) -> tuple[Bucketing, float]:
+    """The bucketing in which the first `n` rows and the others look least alike, and the p-value of no difference.
+
+    Rows are dealt to the sides at random, in the same way for all views; the p-value is that of the largest distance
+    from the mean deal, in its standard deviations, so that having had a choice costs what it must.
+    """
+    found = [_bucketing(view, n, buckets, random_state) for view in views(x, random_state)]
+    scores = []
+    for b in found:
+        seen, chance = b.plug_in(0.5).sum(), b.by_chance(0.5, random_state).sum(axis=0)
+        spread = float(chance.std())
+        scores.append((np.append(chance, seen) - chance.mean()) / (spread if spread > 0 else 1.0))
+    largest = np.max(scores, axis=0)
+    # Ties are common where buckets are few: rounding must not decide them.
+    p_value = float(np.mean(largest >= largest[-1] - 1e-9))
+    return found[int(np.argmax([s[-1] for s in scores]))], p_value
+
+
+def _bucketing(x: Floats, n: int, buckets: int, random_state: int) -> Bucketing:
+    ways = int(np.clip(_ROWS_IN_ALL // len(x), 1, _WAYS))
+    made = [bucketed(x, buckets, random_state + way) for way in range(ways)]
+    return Bucketing(n, [code for code, _ in made], [len(middles) for _, middles in made], made[0][1])
+
+
+def bucketed(x: Floats, buckets: int, random_state: int) -> tuple[Codes, Floats]:
+    """The bucket of every row by k-means, which knows no sides; and the middles."""
     rng = np.random.default_rng(random_state)
-    sample = both[rng.choice(both.shape[0], size=min(both.shape[0], 60 * buckets), replace=False)]
+    sample = x[rng.choice(len(x), size=min(len(x), 60 * buckets), replace=False)]
     # No more buckets than different rows. k-means++ because buckets that mix hide what they mix.
     count = min(buckets, len(np.unique(sample, axis=0)))
     middles = _spread_out(sample, count, rng)
     if count > 1:
         middles, _ = cluster.vq.kmeans2(sample, middles, iter=15, minit="matrix", missing="warn")
-    code, _ = cluster.vq.vq(both, middles)
-    _, dense = np.unique(code, return_inverse=True)
-    used = np.unique(code)
-    return dense[: real.shape[0]], dense[real.shape[0] :], middles[used]
+    code, _ = cluster.vq.vq(x, middles)
+    used, dense = np.unique(code, return_inverse=True)
+    return dense.reshape(-1), middles[used]
 
 
 def _spread_out(x: Floats, count: int, rng: np.random.Generator) -> Floats:
@@ -54,25 +116,7 @@ def _spread_out(x: Floats, count: int, rng: np.random.Generator) -> Floats:
     return np.asarray(x[chosen])
 
 
-def to_mixture(a: Floats, b: Floats, weight: float) -> tuple[Floats, Floats]:
-    """KL(P‖R) and KL(Q‖R), R = w P + (1−w) Q, for counts (…, K): plug-in, summed over the buckets."""
-    p = a / a.sum(axis=-1, keepdims=True)
-    q = b / b.sum(axis=-1, keepdims=True)
-    r = weight * p + (1.0 - weight) * q
-    with np.errstate(divide="ignore", invalid="ignore"):
-        first = np.where(p > 0, p * np.log(p / r), 0.0).sum(axis=-1)
-        second = np.where(q > 0, q * np.log(q / r), 0.0).sum(axis=-1)
-    return np.asarray(first), np.asarray(second)
-
-
-def shuffled(a: Counts, b: Counts, times: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Counts of both sides when rows are dealt to them at random, `times` times."""
-    total = (a + b).astype(np.int64)
-    dealt = rng.multivariate_hypergeometric(total, int(a.sum()), size=times, method="marginals")
-    return dealt.astype(np.float64), (total - dealt).astype(np.float64)
-
-
-def merged(middles: Floats, buckets: int, random_state: int) -> NDArray[np.intp]:
+def merged(middles: Floats, buckets: int, random_state: int) -> Codes:
     """The region of each bucket: neighbouring buckets together, so that a region holds enough rows to be judged."""
     regions = int(np.clip(buckets // 4, min(buckets, 10), 60))
     if regions >= buckets:
@@ -81,36 +125,3 @@ def merged(middles: Floats, buckets: int, random_state: int) -> NDArray[np.intp]
     found, _ = cluster.vq.kmeans2(middles, start, iter=20, minit="matrix", missing="warn")
     code, _ = cluster.vq.vq(middles, found)
     return np.asarray(np.unique(code, return_inverse=True)[1])
-
-
-def beyond_chance(a: Counts, b: Counts, level: float = 0.05) -> tuple[NDArray[np.bool_], Floats]:
-    """Which of the pairs of counts differ, false discovery rate `level`, and their two-sided p-values.
-
-    Given a pair's total, the first count is hypergeometric if the sides are alike (Fisher's exact test).
-    """
-    n, m, total = int(a.sum()), int(b.sum()), a + b
-    low, high = stats.hypergeom.cdf(a, n + m, n, total), stats.hypergeom.sf(a - 1, n + m, n, total)
-    p_value = np.minimum(1.0, 2 * np.minimum(low, high))
-    order = np.argsort(p_value)
-    passing = np.flatnonzero(p_value[order] <= level * np.arange(1, a.size + 1) / a.size)
-    out = np.zeros(a.size, dtype=bool)
-    if passing.size:
-        out[order[: passing[-1] + 1]] = True
-    return out, np.asarray(p_value)
-
-
-def second_order_bias(p: Floats, q: Floats, n: int, m: int, weight: float) -> tuple[float, float]:
-    """Bias of the plug-in KL(P‖R) and KL(Q‖R), R = w P + (1−w) Q:  ½ Σ (second derivative · variance of the share).
-
-    ½ (1−w)² Σ q (q/n + p/m)/r²  and  ½ w² Σ p (p/m + q/n)/r²; for P = Q and n = m the mean of the two at w = ½ is K/4n.
-    """
-    r = weight * p + (1.0 - weight) * q
-    share = (p.size - 1) / p.size / np.maximum(r, 1e-300) ** 2  # shares sum to 1: one bucket fewer is free
-    scatter = q / n + p / m
-    first = 0.5 * (1.0 - weight) ** 2 * np.sum(share * q * scatter)
-    return float(first), float(0.5 * weight**2 * np.sum(share * p * scatter))
-
-
-def drawn(law: Floats, n: int, times: int, rng: np.random.Generator) -> Floats:
-    """Counts of `n` rows of a law, `times` times."""
-    return rng.multinomial(n, law, size=times).astype(np.float64)

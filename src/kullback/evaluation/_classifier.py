@@ -136,14 +136,14 @@ def _other_scores(
     if truth.codes is not None:
         share = np.bincount(truth.codes, minlength=K) / truth.n
         spread = (1.0 - share @ share) * truth.n / (truth.n - 1)
-        reliability = max(0.5 * (float(ladder.brier_gain.mean()) + ladder.brier_in_sample), 0.0)
+        reliability = max(ladder.brier_estimate, 0.0)
         purity = 1.0 - 2.0 * share[truth.codes] + share @ share
         out["brier_uncertainty"] = mean(purity, "1 − Σₖ π̄ₖ²", value=float(spread))
         out["brier_reliability"] = mean(
-            ladder.brier_gain, "midpoint of cross-fitted and in-sample gain", value=reliability
+            ladder.brier_influence, "between cross-fitted and in-sample gain", value=reliability
         )
         out["brier_resolution"] = mean(
-            purity + ladder.brier_gain - scores.brier,
+            purity + ladder.brier_influence - scores.brier,
             "uncertainty + reliability − Brier",
             value=float(spread) + reliability - out["brier"].value,
         )
@@ -175,7 +175,7 @@ def _path(ladder: Ladder) -> list[str]:
 
 def _rungs(ladder: Ladder, classes: tuple[str, ...], clusters: Clusters, level: float) -> tuple[Rung, ...]:
     path = _path(ladder)
-    middle = {s.family.name: 0.5 * (float(s.gain.mean()) + s.in_sample) for s in ladder.steps} | {IDENTITY: 0.0}
+    middle = {s.family.name: s.estimate for s in ladder.steps} | {IDENTITY: 0.0}
     before = {s.family.name: s.family.refines for s in ladder.steps}
     out = []
     for s in ladder.steps:

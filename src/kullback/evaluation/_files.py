@@ -22,6 +22,7 @@ from kullback.result.evaluation import Evaluation
 # Predictions of more numbers than this stay in the file (320 MB as float64); a sample of them is taken out.
 _ENTRIES_IN_MEMORY = 40_000_000
 _SAMPLE_ENTRIES = 10_000_000
+_SAMPLE_ROWS = 1_000_000
 
 
 def evaluate_table(
@@ -233,9 +234,9 @@ def _large(
     y = table.truth_column(truth)
     query = Query(table, y, columns, normalise=normalise)
     seen = query.run(clusters)
-    rows = max(20_000, _SAMPLE_ENTRIES // len(columns))
+    share = min(1.0, max(20_000, min(_SAMPLE_ROWS, _SAMPLE_ENTRIES // len(columns))) / seen.n)
     sampled = table.sampled(
-        [y, *(c for c, _ in columns), *([clusters] if clusters else []), *slices], rows, random_state
+        [y, *(c for c, _ in columns), *([clusters] if clusters else []), *slices], share, random_state
     )
     sample = evaluate(
         sampled.coded(y),

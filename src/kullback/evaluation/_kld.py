@@ -21,6 +21,28 @@ _MAGIC = b"_logits_"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Scored positions: codes u (rows, V), scale and low (rows,)."""
+
+    codes: NDArray[np.uint16]
+    scale: NDArray[np.float32]
+    low: NDArray[np.float32]
+
+    def decoded(self) -> NDArray[np.float32]:
+        """Log-probabilities as llama.cpp decodes them, in float32."""
+        return np.asarray(self.scale[:, None] * self.codes.astype(np.float32) + self.low[:, None])
+
+    def log_masses(self) -> NDArray[np.float64]:
+        """Log-probabilities in float64, −∞ for the tokens that were cut off."""
+        return np.where(self.codes > 0, self.decoded().astype(np.float64), -np.inf)
+
+    def of(self, tokens: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
+        """Decoded log-probability of one token per row, and how many of these were cut off."""
+        u = self.codes[np.arange(tokens.size), tokens]
+        return (self.scale * u.astype(np.float32) + self.low).astype(np.float64), int(np.sum(u == 0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Kld:
     """An open `.kld` file, memory-mapped."""
 
@@ -46,17 +68,15 @@ class Kld:
         table = self.tokens.reshape(self.chunks, self.n_ctx)
         return table[:, self.first + 1 :].astype(np.int64).reshape(-1)
 
-    def decoded(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.uint16], NDArray[np.float32]]:
-        """Log-probabilities as llama.cpp decodes them, in float32; the codes u, and the scale."""
-        block = np.ascontiguousarray(self.rows[start:stop])
-        head = block[:, :4].copy().view(np.float32)
-        u = block[:, 4 : 4 + self.vocabulary]
-        return head[:, :1] * u.astype(np.float32) + head[:, 1:2], u, head[:, 0]
+    def block(self, start: int, stop: int) -> Block:
+        """Some of the scored positions, read once."""
+        rows = np.array(self.rows[start:stop])
+        head = rows[:, :4].copy().view(np.float32)
+        return Block(rows[:, 4 : 4 + self.vocabulary], head[:, 0], head[:, 1])
 
     def read(self, start: int, stop: int) -> NDArray[np.float64]:
         """Log-masses (rows, V): what is stored exactly, −∞ for the tokens that were cut off."""
-        log_p, u, _ = self.decoded(start, stop)
-        return np.where(u > 0, log_p.astype(np.float64), -np.inf)
+        return self.block(start, stop).log_masses()
 
 
 def open_kld(path: Path) -> Kld:

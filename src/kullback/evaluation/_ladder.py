@@ -2,8 +2,9 @@
 
 For every map g fitted on other rows, CE(f) − CE(g∘f) ≤ reliability in expectation (the variational form of the
 calibration error: Berta, Holzmüller, Jordan & Bach 2025, arXiv 2501.19195). So the cross-fitted gain is a lower bound
-for any family, the in-sample gain an upper one if the family holds the truth; their biases are ∓ d/2n and cancel in
-the midpoint.
+for any family, the in-sample gain an upper one if the family holds the truth. A family of d parameters fitted on m rows
+is off by d/2m on either side (Wilks): −d/2m cross-fitted with m = n(v−1)/v in v folds, +d/2n in sample. `between`
+weighs the two so that the biases cancel.
 """
 
 from __future__ import annotations
@@ -58,12 +59,13 @@ FAMILIES = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What one family does: gain per row on rows it has not seen (n,), mean gain on the rows it has."""
+    """What one family saves: per row that it has not seen (n,), on average over rows that it has, and in between."""
 
     family: Family
     parameters: int
     gain: Floats
     in_sample: float
+    estimate: float
     line: Line | None
 
 
@@ -72,7 +74,9 @@ class Ladder:
     """All rungs, the procedure 'choose the rung on the training rows, judge on the others', and the estimate.
 
     `gain` (n,) is that procedure's, cross-fitted. The reliability term is read off the `widest` rung that the data
-    carry, whose misfit is least: its cross-fitted gain (`widest.gain`) and in-sample gain bracket it. `spread` is the
+    carry, whose misfit is least: its cross-fitted gain (`widest.gain`) and in-sample gain bracket it. `influence` and
+    `brier_influence` (n,) are what each row adds to it, for the standard error: the gain under the map fitted on all
+    rows, which scatters as the true map's does, where the maps of the folds add their own differences. `spread` is the
     part of the standard error that fitting brings; `inflation` the design effect of clusters (1 without).
     """
 
@@ -80,10 +84,17 @@ class Ladder:
     chosen: Step | None
     gain: Floats
     widest: Step
-    brier_gain: Floats
-    brier_in_sample: float
+    influence: Floats
+    brier_estimate: float
+    brier_influence: Floats
     spread: float
     inflation: float
+
+
+def between(cross_fitted: float, in_sample: float, folds: int) -> float:
+    """The mean of the two gains in which their biases −d/2n · v/(v−1) and +d/2n cancel."""
+    weight = (folds - 1) / (2 * folds - 1)
+    return weight * cross_fitted + (1.0 - weight) * in_sample
 
 
 def climb(
@@ -133,22 +144,34 @@ def climb(
     best = np.argmin(mean_loss * rows + size * inflation, axis=0)
     gain = gains[best[1:][fold], np.arange(n)]
     in_sample_gain = mean_loss[0, 0] - mean_loss[:, 0]
+    in_sample = [_whole(in_sample_gain[j], gains[j], fit_rows) for j in range(len(families) + 1)]
     steps = tuple(
-        Step(family, int(size[j, 0]), gains[j], _whole(in_sample_gain[j], gains[j], fit_rows), lines[j - 1])
+        Step(
+            family,
+            int(size[j, 0]),
+            gains[j],
+            in_sample[j],
+            between(float(gains[j].mean()), in_sample[j], folds),
+            lines[j - 1],
+        )
         for j, family in enumerate(families, start=1)
     )
     chosen = int(best[0])
     carried = [j for j in range(1, len(steps) + 1) if j == chosen or size[j, 0] * _ROWS_PER_PARAMETER <= m]
     widest = max(carried, key=lambda j: float(size[j, 0]), default=1)
     part = inner.truth
-    brier_in = float(brier[fit_rows].mean() - judged(inner.c, lines[widest - 1], part.codes, part.soft)[1].mean())
+    loss_in, brier_in = judged(inner.c, lines[widest - 1], part.codes, part.soft)
+    loss_in, brier_in = loss[fit_rows] - loss_in, brier[fit_rows] - brier_in
+    brier_whole = _whole(float(brier_in.mean()), briers[widest], fit_rows)
+    everything = m == n
     return Ladder(
         steps=steps,
         chosen=steps[chosen - 1] if chosen else None,
         gain=gain,
         widest=steps[widest - 1],
-        brier_gain=briers[widest],
-        brier_in_sample=_whole(brier_in, briers[widest], fit_rows),
+        influence=loss_in if everything else gains[widest],
+        brier_estimate=between(float(briers[widest].mean()), brier_whole, folds),
+        brier_influence=brier_in if everything else briers[widest],
         spread=math.sqrt(float(size[widest, 0]) / 2.0) / m * inflation,
         inflation=inflation,
     )

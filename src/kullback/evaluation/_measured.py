@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from kullback.errors import InvalidInput
 from kullback.evaluation._bounds import core, js_upper, sampled_kl, total_variation_upper
+from kullback.evaluation._coded import coded_pairs
+from kullback.evaluation._kld import Block
 from kullback.evaluation._llama import LlamaRows, llama_rows
 from kullback.evaluation._models import Model
-from kullback.evaluation._pairs import pairs
+from kullback.evaluation._pairs import Pairs, pairs
 from kullback.evaluation._sparse import Sparse, aligned, gathered
 from kullback.evaluation._trace import SAME, following
 
@@ -107,37 +109,23 @@ def _blocks(base: Model, other: Model, targets: NDArray[np.int64] | None, *, lla
     noise = 0.0
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
-        assert base.read is not None
-        assert other.read is not None
-        a, b = base.read(rows.start, rows.stop), other.read(rows.start, rows.stop)
-        _check_finite(a, base.name, start)
-        _check_finite(b, other.name, start)
-        if coded:
-            a, b, p_tail, q_tail = _coarse(a, b, _tails(base, rows), _tails(other, rows))
-        found = pairs(a, b)
+        a, b = _block(base, rows), _block(other, rows)
+        found = _coded(a, b, rows, out) if isinstance(a, Block) or isinstance(b, Block) else pairs(a, b)
         for name in ("kl", "kl_reverse", "js", "total_variation", "entropy", "top"):
             getattr(out, name)[rows] = getattr(found, name)
-        if coded:
-            assert out.high_js is not None
-            assert out.high_tv is not None
-            out.high_js[rows] = js_upper(found.js, p_tail, q_tail)
-            out.high_tv[rows] = total_variation_upper(found.total_variation, p_tail, q_tail)
         if targets is not None:
             assert out.nll_base is not None
             assert out.nll_other is not None
             y = targets[rows]
-            out.nll_base[rows], cut_base = _nll(base, rows, a, found.log_normaliser[:, 0], y)
-            out.nll_other[rows], cut_other = _nll(other, rows, b, found.log_normaliser[:, 1], y)
+            out.nll_base[rows], cut_base = _nll(a, found.log_normaliser[:, 0], y)
+            out.nll_other[rows], cut_other = _nll(b, found.log_normaliser[:, 1], y)
             out.cut_targets += cut_base + cut_other
         if llama:
-            assert base.kld is not None
+            assert isinstance(a, Block)
             assert targets is not None
-            full = other.read(rows.start, rows.stop)
-            if other.kld is not None:
-                full = other.kld.decoded(rows.start, rows.stop)[0]
-            single = np.asarray(full, dtype=np.float32)
-            compatible.append(llama_rows(base.kld, rows.start, rows.stop, single, targets[rows]))
-        noise += _noise(base, rows, a) + _noise(other, rows, b)
+            single = b.decoded() if isinstance(b, Block) else np.asarray(b, dtype=np.float32)
+            compatible.append(llama_rows(a, single, targets[rows]))
+        noise += _noise(a, base.roundoff) + _noise(b, other.roundoff)
     out.noise = noise / n
     if coded:
         out.low = out.kl
@@ -153,62 +141,39 @@ def _check_finite(x: NDArray[Any], name: str, start: int) -> None:
         raise InvalidInput(f"{name}: position {start + row} holds NaN, +∞ or no finite logit at all")
 
 
-def _tails(model: Model, rows: slice) -> tuple[Floats, Floats] | None:
-    """What the cut tokens of a .kld file can hold together, at least and at most; None if nothing was cut.
-
-    Rounding moves the stored masses by half a step each, so 1 − Σ is known to ± half a step and no better; each cut
-    token has at most the least mass that is stored.
-    """
-    if model.kld is None:
-        return None
-    _, codes, scale = model.kld.decoded(rows.start, rows.stop)
-    low = np.ascontiguousarray(model.kld.rows[rows.start : rows.stop, :4]).view(np.float32)[:, 1].astype(np.float64)
-    most = np.sum(codes == 0, axis=1) * np.exp(low)
-    return np.minimum(0.5 * scale.astype(np.float64), most), most
-
-
-def _coarse(
-    a: NDArray[Any], b: NDArray[Any], cut_a: tuple[Floats, Floats] | None, cut_b: tuple[Floats, Floats] | None
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Log-masses (rows, V+1) on the tokens that both files store, everything else as one token; and its two masses."""
-    given = []
-    for x, cut in ((a, cut_a), (b, cut_b)):
-        wide = np.asarray(x, dtype=np.float64)
-        given.append(wide - _log_sum_exp(wide)[:, None] if cut is None else wide)
-    both = np.isfinite(given[0]) & np.isfinite(given[1])
-    out, masses = [], []
-    for x, cut in zip(given, (cut_a, cut_b), strict=True):
-        stored = np.where(both, x, -np.inf)
-        rest = np.exp(_log_sum_exp(np.where(both, -np.inf, x)))
-        if cut is not None:
-            rest = rest + np.clip(1.0 - np.exp(x).sum(axis=1), cut[0], cut[1])
-        with np.errstate(divide="ignore"):
-            out.append(np.column_stack([stored, np.log(rest)]))
-        masses.append(rest)
-    return out[0], out[1], masses[0], masses[1]
-
-
-def _nll(model: Model, rows: slice, x: NDArray[Any], log_z: Floats, y: NDArray[np.int64]) -> tuple[Floats, int]:
-    """−log p of the targets, and how many of them the file has cut off (their NLL is then what the file decodes to)."""
+def _block(model: Model, rows: slice) -> Block | NDArray[Any]:
+    """Codes or logits of some positions, looked at once."""
     if model.kld is not None:
-        decoded, codes, _ = model.kld.decoded(rows.start, rows.stop)
-        each = np.arange(y.size)
-        return -decoded[each, y].astype(np.float64), int(np.sum(codes[each, y] == 0))
+        return model.kld.block(rows.start, rows.stop)
     assert model.read is not None
-    full = x if x.shape[1] == model.vocabulary else model.read(rows.start, rows.stop)
-    own = np.asarray(full[np.arange(y.size), y], dtype=np.float64)
-    if x.shape[1] != model.vocabulary:
-        log_z = _log_sum_exp(np.asarray(full, dtype=np.float64))
-    return np.asarray(log_z - own), 0
+    x = model.read(rows.start, rows.stop)
+    _check_finite(x, model.name, rows.start)
+    return x
 
 
-def _noise(model: Model, rows: slice, x: NDArray[Any]) -> float:
+def _coded(a: Block | NDArray[Any], b: Block | NDArray[Any], rows: slice, out: Measured) -> Pairs:
+    found, rest = coded_pairs(a, b)
+    assert out.high_js is not None
+    assert out.high_tv is not None
+    out.high_js[rows] = js_upper(found.js, rest[:, 0], rest[:, 1])
+    out.high_tv[rows] = total_variation_upper(found.total_variation, rest[:, 0], rest[:, 1])
+    return found
+
+
+def _nll(x: Block | NDArray[Any], log_z: Floats, y: NDArray[np.int64]) -> tuple[Floats, int]:
+    """−log p of the targets, and how many of them the file has cut off (their NLL is then what the file decodes to)."""
+    if isinstance(x, Block):
+        log_p, cut = x.of(y)
+        return -log_p, cut
+    return np.asarray(log_z - np.asarray(x[np.arange(y.size), y], dtype=np.float64)), 0
+
+
+def _noise(x: Block | NDArray[Any], roundoff: float) -> float:
     """Σ over rows of ½ Var(rounding of a logit): the KL that the format makes by itself, to second order."""
-    if model.kld is not None:
-        scale = model.kld.decoded(rows.start, rows.stop)[2].astype(np.float64)
-        return float(np.sum(scale**2)) / 24.0
+    if isinstance(x, Block):
+        return float(np.sum(x.scale.astype(np.float64) ** 2)) / 24.0
     top = np.abs(x.max(axis=1).astype(np.float64))
-    return float(np.sum((model.roundoff * top) ** 2)) / 24.0
+    return float(np.sum((roundoff * top) ** 2)) / 24.0
 
 
 def _sparse(base: Model, other: Model) -> Measured:

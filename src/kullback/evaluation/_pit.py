@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from kullback.evaluation._ladder import IDENTITY, Family, Ladder, Step, design_effect
+from kullback.evaluation._ladder import IDENTITY, Family, Ladder, Step, between, design_effect
 from kullback.statistics import fold_numbers
 
 Floats = NDArray[np.float64]
@@ -78,7 +78,9 @@ def pit_ladder(
             found = _fit(train, family)
             total[j, 1 + f] = _log_density(train, found).sum()
             gains[j, held] = _log_density(z[held], found)
-        steps.append(Step(family, int(size[j]), gains[j], total[j, 0] / n, None))
+        inside = float(total[j, 0]) / n
+        estimate = between(float(gains[j].mean()), inside, folds)
+        steps.append(Step(family, int(size[j]), gains[j], inside, estimate, None))
         words[family.name] = _words(whole, family)
     best = np.argmin(size[:, None] * inflation - total, axis=0)
     chosen = int(best[0])
@@ -89,8 +91,9 @@ def pit_ladder(
         chosen=steps[chosen - 1] if chosen else None,
         gain=gains[best[1:][fold], np.arange(n)],
         widest=steps[widest - 1],
-        brier_gain=np.zeros(n),
-        brier_in_sample=0.0,
+        influence=gains[widest],
+        brier_estimate=0.0,
+        brier_influence=np.zeros(n),
         spread=math.sqrt(float(size[widest]) / 2.0) / n * inflation,
         inflation=inflation,
     )

@@ -60,14 +60,16 @@ def evaluate_regressor(
     cross_entropy = mean(float(loss.mean()), loss, how)
     uncertainty = mean(float(surprise.mean()), surprise, "differential entropy of the truth, nearest neighbours")
     widest = ladder.widest
-    middle = max(0.5 * (float(widest.gain.mean()) + widest.in_sample), 0.0)
     reliability = mean(
-        middle, widest.gain, "KL(law of U‖uniform), midpoint of cross-fitted and in-sample", second=ladder.spread
+        max(widest.estimate, 0.0),
+        ladder.influence,
+        "KL(law of U‖uniform), between cross-fitted and in-sample",
+        second=ladder.spread,
     )
     reliability = replace(reliability, low=max(reliability.low, 0.0))
     resolution = mean(
         uncertainty.value + reliability.value - cross_entropy.value,
-        surprise + widest.gain - loss,
+        surprise + ladder.influence - loss,
         "uncertainty + reliability − negative log-likelihood",
         second=ladder.spread,
     )

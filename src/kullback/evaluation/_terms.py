@@ -73,21 +73,20 @@ def split(
         method="entropy of the class shares, Miller–Madow",
     )
     widest = ladder.widest
-    midpoint = 0.5 * (float(widest.gain.mean()) + widest.in_sample)
-    notes = () if midpoint >= 0 else (f"the midpoint {midpoint:.3g} is below 0 and shown as 0",)
+    notes = () if widest.estimate >= 0 else (f"the estimate {widest.estimate:.3g} is below 0 and shown as 0",)
     reliability = estimate_of(
-        max(midpoint, 0.0),
-        widest.gain,
+        max(widest.estimate, 0.0),
+        ladder.influence,
         clusters=clusters,
         level=level,
         second_order=ladder.spread,
-        method="midpoint of cross-fitted and in-sample gain of the widest recalibration",
+        method="between cross-fitted and in-sample gain of the widest recalibration",
         notes=notes,
     )
     reliability = _above_zero(reliability)
     resolution = estimate_of(
         uncertainty.value + reliability.value - cross_entropy.value,
-        surprise + widest.gain - loss,
+        surprise + ladder.influence - loss,
         clusters=clusters,
         level=level,
         second_order=math.hypot(second, ladder.spread),

@@ -136,7 +136,8 @@ class Evaluation(Result):
     certified
         One-sided lower bound on the reliability term, valid for any family of maps.
     bracket
-        The cross-fitted and the in-sample estimate of the reliability term; its value is their midpoint.
+        The cross-fitted and the in-sample estimate of the reliability term; its value lies between them, where their
+        biases cancel.
     recalibrated
         The cross-entropy that the recalibrated predictions reach on rows they were not fitted on.
     scores
