@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "facts": set(),
     "_special": set(),
     "_special_scalar": {"_special"},
-    "_special_numba": {"_special"},
+    "_special_numba": {"_special", "_compile"},
     "_compile": set(),
     "forms": {"errors"},
     "_keyed": {"errors"},

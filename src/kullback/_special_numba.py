@@ -15,6 +15,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from kullback._compile import compiled
 from kullback._special import _ATANH, _EXPM1, _STIRLING, GAMMA_SHIFT, PHI_RADIUS, PSI_HIGH, PSI_LOW
 
 Array = Any
@@ -24,7 +25,7 @@ _E = np.array(_EXPM1)
 _S = np.array(_STIRLING)
 _INF = math.inf
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
-_inline = numba.njit(cache=True, error_model="numpy")
+_inline = compiled(error_model="numpy")
 
 
 @_inline

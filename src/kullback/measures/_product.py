@@ -32,10 +32,10 @@ def kl_divergence(x: Array, y: Array) -> tuple[Array, Array]:
     for k in range(0, categories, BLOCK):
         value -= p[:, k : k + BLOCK] @ logs[:, k : k + BLOCK].T
     np.maximum(value, 0.0, out=value)
-    terms = min(BLOCK, categories) + -(-categories // BLOCK) + 8  # what log, quotients and totals add is below 8
-    # The first sum is taken in pairs by NumPy: its error grows with the logarithm of their number.
-    first = (math.log2(categories) + 16.0) * size
-    error = EPSILON * (first + terms * (size + value + 2.0 * np.minimum(1.0, np.sqrt(0.5 * value))))
+    terms = min(BLOCK, categories) + -(-categories // BLOCK) + 2
+    # NumPy sums in pairs: what totals, quotients and logarithms lose is as small as the logarithm of their number.
+    pairs = 2.0 * (math.log2(categories) + 20.0) * (1.0 + size)
+    error = EPSILON * (pairs + terms * (size + value + 2.0 * np.minimum(1.0, np.sqrt(0.5 * value))))
     certain = error <= EXACT * value
     if not q.all():
         infinite = (p > 0.0).astype(np.float32) @ (q == 0.0).astype(np.float32).T > 0.0

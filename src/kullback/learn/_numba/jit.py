@@ -1,56 +1,35 @@
-"""How the loops of this room are compiled, cached and run on several threads.
+"""How the loops of this room are compiled, and run on several threads.
 
-Machine code is cached in the user's cache folder (`$NUMBA_CACHE_DIR`, else `$XDG_CACHE_HOME/kullback/numba`), so that a
-process does not compile again what another has compiled, and nothing is written beside the source. Where the folder
-cannot be written, every process compiles for itself. Threads are Python's own over loops that release the lock:
-unlike `parallel=True` they survive a fork, obey `n_jobs`, and compile in a third of the time.
+Threads are Python's own over loops that release the lock: unlike `parallel=True` they survive a fork, obey `n_jobs`,
+and compile in a third of the time.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numba
-from numba import config
+
+from kullback._compile import TERM, compiled
 
 # Sums may be reordered and divisions fused; NaN and ∞ keep their meaning, because no-NaN flags would break comparisons.
 _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
 
-@functools.cache
-def _cache_folder() -> str:
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or str(Path.home() / ".cache")
-    # numba notices a change in a loop's own file, not in the files whose functions it calls: all name the folder.
-    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    return str(Path(base) / "kullback" / "numba" / hashlib.sha256(sources).hexdigest()[:12])
-
-
 def part(function: Callable[..., Any]) -> Any:
     """A scalar function for use inside loops; its operations keep their order even where the loop's may not."""
-    return numba.njit(function, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
+    return numba.njit(function, **TERM)
 
 
 def jit(function: Callable[..., Any] | None = None, *, fast: bool = True) -> Any:
-    """Compile on first call, without the interpreter lock, cached outside the source tree."""
+    """Compile on first call, without the interpreter lock, kept for the next process."""
     if function is None:
         return lambda f: jit(f, fast=fast)
-    options: dict[str, Any] = {"nogil": True, "fastmath": _FAST if fast else False, "error_model": "numpy"}
-    before = config.CACHE_DIR
-    try:
-        # numba reads the folder when it decorates; it is put back at once, so that nobody else's code moves.
-        config.CACHE_DIR = before or _cache_folder()
-        return numba.njit(function, cache=True, **options)
-    except (OSError, RuntimeError):  # no folder that can be written
-        return numba.njit(function, **options)
-    finally:
-        config.CACHE_DIR = before
+    return compiled(**{**TERM, "fastmath": _FAST if fast else False})(function)
 
 
 def threads(n_jobs: int | None) -> int:

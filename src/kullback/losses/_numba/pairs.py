@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from kullback._compile import INLINE, SUM, TERM, compiled
 from kullback.losses._numba.primitives import (
     HALF,
     LEAST,
@@ -27,7 +28,6 @@ from kullback.losses._numba.primitives import (
     probability,
 )
 from kullback.losses._numba.rows import statistics
-from kullback.measures._numba.kernels import _INLINE, _SUM, _TERM, compiled
 
 Array = Any
 Single = Any
@@ -37,7 +37,7 @@ SHOWS = 2.0**-21
 BLOCK = 1024  # entries whose float32 sum is added to the float64 one
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _kl(a: Single, b: Single, d: Single, u: Single) -> Single:
     """The entry of KL(a‖b), d = b − a, u = log b − log a: b where a is 0, ∞ where b is 0 (u = −∞) and a is not."""
     fine = (a >= LEAST) & (b >= LEAST)
@@ -46,7 +46,7 @@ def _kl(a: Single, b: Single, d: Single, u: Single) -> Single:
     return entry if fine else (ZERO if far < ZERO else far)
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _kl_mixture(a: Single, m: Single, d: Single) -> Single:
     """The entry of KL(a‖m) for a mixture m that holds a part of a, d = m − a."""
     fine = a >= LEAST
@@ -54,14 +54,14 @@ def _kl_mixture(a: Single, m: Single, d: Single) -> Single:
     return entry if fine else (ZERO if d < ZERO else d)
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _log_ratio(a: Single, m: Single, d: Single) -> Single:
     fine = a >= LEAST
     ratio = log_ratio(a if fine else ONE, m if fine else ONE, d if fine else ZERO)
     return ratio if fine else ZERO
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _entry(kind: int, t: Single, s: Single, d: Single, u: Single, beta: Single) -> Single:
     """`kinds.entries`, d = s − t."""
     if kind == FORWARD:
@@ -80,7 +80,7 @@ def _entry(kind: int, t: Single, s: Single, d: Single, u: Single, beta: Single) 
     return entry
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _score(kind: int, t: Single, s: Single, d: Single, u: Single, beta: Single) -> Single:
     """`kinds.score`; 0 where s is."""
     rest = ONE - beta
@@ -97,7 +97,7 @@ def _score(kind: int, t: Single, s: Single, d: Single, u: Single, beta: Single) 
     return rest * rest * d / m if m > ZERO else ZERO
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _both(x: Single, y: Single, scale: Single, lse: Any) -> tuple[Single, Single, Single, Single]:
     """(t, s, s − t, log s − log t) of a teacher's and a student's logit; lse: two parts each of t's, s's, s's − t's."""
     t = probability(x, lse[0], lse[1], scale)
@@ -106,7 +106,7 @@ def _both(x: Single, y: Single, scale: Single, lse: Any) -> tuple[Single, Single
     return t, s, expm1_times(t, s, u), u
 
 
-@compiled(**_TERM)
+@compiled(**TERM)
 def _parts(lse_t: float, lse_s: float, scale: float) -> tuple[Single, Single, Single, Single, Single, Single]:
     """The normalisers in units of the logits, each in two float32 parts; 0 for a row of −∞."""
     a = 0.0 if lse_t == -math.inf else lse_t / scale
@@ -159,7 +159,7 @@ def sums(kind: int) -> Any:
                 if not shows:
                     break
 
-    return compiled(**_SUM)(loop)
+    return compiled(**SUM)(loop)
 
 
 @cache
@@ -182,4 +182,4 @@ def gradients(kind: int) -> Any:
                 t, s, d, u = _both(x[k], y[k], scale_, lse)
                 dz[k] = g * (d if kind == FORWARD else s * (_score(kind, t, s, d, u, beta_) - middle))
 
-    return compiled(**_SUM)(loop)
+    return compiled(**SUM)(loop)

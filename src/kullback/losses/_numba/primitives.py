@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from kullback.measures._numba.kernels import _INLINE, _SUM, compiled
+from kullback._compile import INLINE, SUM, compiled
 
 Single = Any
 
@@ -74,7 +74,7 @@ def _near(_typing: Any, _a: Any, _b: Any) -> Any:
     return types.UniTuple(types.float32, 2)(types.float32, types.float32), build
 
 
-@compiled(**_SUM)
+@compiled(**SUM)
 def largest(x: Any) -> Single:
     """The largest entry; NaN where one is."""
     top = np.float32(-math.inf)
@@ -83,7 +83,7 @@ def largest(x: Any) -> Single:
     return top
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def exp(x: Single) -> Single:
     """eˣ for x ≤ 88, and 0 below −87; NaN stays."""
     y = LOWEST if x < LOWEST else x
@@ -96,7 +96,7 @@ def exp(x: Single) -> Single:
     return ZERO if x < LOWEST else p + p * (r + s * e)
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _lost(x: Single, y: Single, d: Single) -> Single:
     """What rounding took from d = x − y (Møller, Knuth); 0 where one is infinite."""
     y_ = d - x
@@ -104,7 +104,7 @@ def _lost(x: Single, y: Single, d: Single) -> Single:
     return lost if lost == lost else ZERO
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def probability(x: Single, high: Single, low: Single, scale: Single) -> Single:
     """e^(scale·(x − high − low)), right to the last bits: a rounded exponent would cost as many as it is large."""
     d = x - high
@@ -112,14 +112,14 @@ def probability(x: Single, high: Single, low: Single, scale: Single) -> Single:
     return e + e * ((_lost(x, high, d) - low) * scale)
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def difference(x: Single, y: Single, high: Single, low: Single) -> Single:
     """X − y − high − low, where x − y and high may be nearly equal."""
     d = x - y
     return (d - high) + (_lost(x, y, d) - low)
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def expm1_times(t: Single, s: Single, u: Single) -> Single:
     """S − t where s = t·eᵘ, without cancellation near u = 0."""
     near = abs(u) < NEAR
@@ -128,14 +128,14 @@ def expm1_times(t: Single, s: Single, u: Single) -> Single:
     return t * (r + r * r * e) if near else s - t
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def _atanh(t: Single) -> Single:
     """(atanh(t)/t − 1), |t| ≤ 0.2."""
     z = t * t
     return z * ((R0 + R1 * z) + (z * z) * (R2 + R3 * z))
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def kl_entry(a: Single, b: Single, d: Single) -> Single:
     """B − a − a·log(b/a), d = b − a: `kl_term` of the measures; normal a, b > 0."""
     k, near = _near(a, b)
@@ -145,7 +145,7 @@ def kl_entry(a: Single, b: Single, d: Single) -> Single:
     return ((b - near) - ak * LN2_HIGH - ak * LN2_LOW) + t * (gap - TWO * (a * _atanh(t)))
 
 
-@compiled(**_INLINE)
+@compiled(**INLINE)
 def log_ratio(a: Single, b: Single, d: Single) -> Single:
     """log(b/a), d = b − a, exactly 0 where d is; normal a, b > 0."""
     k, near = _near(a, b)

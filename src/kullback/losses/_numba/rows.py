@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from kullback._compile import SUM, TERM, compiled
 from kullback.losses._numba.primitives import LOWEST, ONE, ZERO, exp, largest, probability
-from kullback.measures._numba.kernels import _SUM, _TERM, compiled
 
 Array = Any
 Single = Any
@@ -22,7 +22,7 @@ Single = Any
 BLOCK = 2048  # entries whose float32 sum is added to the float64 one; two such blocks fit the first-level cache
 
 
-@compiled(**_SUM)
+@compiled(**SUM)
 def _others(x: Array, top: Single, scale: Single) -> tuple[Single, Single]:
     """(Σ e^d over the entries below top, how many equal it), d = scale·(x − top): a sure row keeps its digits."""
     total, ties = ZERO, ZERO
@@ -33,7 +33,7 @@ def _others(x: Array, top: Single, scale: Single) -> tuple[Single, Single]:
     return total, ties
 
 
-@compiled(**_SUM)
+@compiled(**SUM)
 def _mean(x: Array, top: Single, scale: Single) -> Single:
     """Σ d·e^d."""
     total = ZERO
@@ -43,7 +43,7 @@ def _mean(x: Array, top: Single, scale: Single) -> Single:
     return total
 
 
-@compiled(**_TERM)
+@compiled(**TERM)
 def statistics(z: Array, first: int, last: int, scale: float, lse: Array, entropy: Array) -> None:
     """Log Σ e^y of rows first to last, y = scale·z, and their entropy unless that is empty; lse −∞ for a row of −∞."""
     n, scale_ = z.shape[1], np.float32(scale)
@@ -68,14 +68,14 @@ def statistics(z: Array, first: int, last: int, scale: float, lse: Array, entrop
             entropy[r] = math.log1p(more) - mean / (1.0 + more)
 
 
-@compiled(**_SUM)
+@compiled(**SUM)
 def _probabilities(x: Array, high: Single, low: Single, scale: Single, g: Single) -> None:
     """Logits → g·p, in place; the normaliser comes in two parts, or its rounding would tilt the whole row."""
     for k in range(len(x)):
         x[k] = exp(((x[k] - high) - low) * scale) * g
 
 
-@compiled(**_SUM)
+@compiled(**SUM)
 def _with_entropy(x: Array, high: Single, low: Single, scale: Single, g: Single, g_h: Single, h: Single) -> None:
     """Logits → p·(g − g_h·(log p + H)), in place."""
     for k in range(len(x)):
@@ -83,13 +83,13 @@ def _with_entropy(x: Array, high: Single, low: Single, scale: Single, g: Single,
         x[k] = probability(x[k], high, low, scale) * (g - g_h * ((ZERO if d < LOWEST else d) + h))
 
 
-@compiled(**_SUM)
+@compiled(**SUM)
 def _add(x: Array, w: Array, g: Single) -> None:
     for k in range(len(x)):
         x[k] += g * w[k]
 
 
-@compiled(**_TERM)
+@compiled(**TERM)
 def gradients(
     z: Array,
     first: int,
@@ -147,7 +147,7 @@ def gradients(
                 dz[ids[r, k]] += np.float32(g_logit[r, k] * scale)
 
 
-@compiled(**_TERM)
+@compiled(**TERM)
 def losses(z: Array, scale: float, lse: Array, target: Array, ignored: int, out: Array) -> float:
     """−log p of the targets, 0 for those that are ignored, and how many are not; −1 where a target is not a class."""
     count = 0.0
