@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -23,6 +23,8 @@ from kullback.forms import Counts, Logits, LogProbs, Probs, Samples
 Array = Any
 Namespace = Any
 Base = float | str | None
+
+BLOCK = 1 << 13  # numbers that a formula of NumPy arrays is given at a time, where they are many rows
 
 _BASES = {"nats": math.e, "e": math.e, "bits": 2.0, "hartleys": 10.0}
 
@@ -111,7 +113,23 @@ def measure(
         return arrived.leave(many)
     with np.errstate(over="ignore"):  # a value above the largest float is ∞, as everywhere in this library
         entered = _admit(arrived, axis, validate=validate)
-        return entered.leave(formula(*entered.parts, xp=np))
+        return entered.leave(_by_rows(formula, entered.parts))
+
+
+def _by_rows(formula: Callable[..., Array], parts: Sequence[Clean]) -> Array:
+    """The formula of a few rows at a time: all that it makes on the way stays in the cache."""
+    shapes = [part.values.shape for part in parts]
+    lead, k = np.broadcast_shapes(*(shape[:-1] for shape in shapes)), shapes[0][-1]
+    rows, step = math.prod(lead), max(1, BLOCK // k)
+    if rows <= step or any(shape[:-1] != lead and math.prod(shape[:-1]) != 1 for shape in shapes):
+        return formula(*parts, xp=np)
+    flat = [replace(part, values=part.values.reshape(-1, k)) for part in parts]
+
+    def some(part: Clean, first: int) -> Clean:
+        return part if len(part.values) == 1 else replace(part, values=part.values[first : first + step])
+
+    answers = [formula(*(some(part, i) for part in flat), xp=np) for i in range(0, rows, step)]
+    return np.concatenate(answers).reshape(lead)
 
 
 def _arrive(given: Sequence[Any], *, axis: int, base: Base, keepdims: bool, names: Sequence[str]) -> _Arrived:

@@ -17,15 +17,22 @@ Array = Any
 Namespace = Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Pair:
     """Clean arrays, categories last: p and q sum to 1; δ = q − p; u = log q − log p (0 where both are 0)."""
 
     p: Array
     q: Array
     delta: Array
-    u: Array
     xp: Namespace
+    known_u: Array | None = None
+
+    @property
+    def u(self) -> Array:
+        """The log-ratio, made of p, q and δ when a measure first wants it."""
+        if self.known_u is None:
+            self.known_u = log_ratio(self.p, self.q, self.delta, self.xp)
+        return self.known_u
 
     def kl_terms(self) -> Array:
         """Q − p − p·u = p·ψ(δ/p) ≥ 0 for each category: they add up to KL(P‖Q). Where p = 0 the term is q."""
@@ -40,7 +47,8 @@ class Pair:
 
     def reversed(self) -> Pair:
         """The same with P and Q exchanged."""
-        return Pair(self.q, self.p, -self.delta, -self.u, self.xp)
+        u = None if self.known_u is None else -self.known_u
+        return Pair(self.q, self.p, -self.delta, self.xp, u)
 
     def _relative(self) -> tuple[Array, Array]:
         """S = δ/p where it is small (0 elsewhere), and where that is."""
@@ -95,7 +103,7 @@ def _pair_of_masses(first: Clean, second: Clean, xp: Namespace) -> Pair:
     # δ sums to 0: taking Σ gap off again removes what rounded totals, or totals that are not quite 1, left behind.
     delta = (gap - p * xp.sum(gap, axis=-1, keepdims=True)) / total_b
     p, q = _broadcast(p, q, xp)
-    return Pair(p, q, delta, log_ratio(p, q, delta, xp), xp)
+    return Pair(p, q, delta, xp)
 
 
 def log_ratio(p: Array, q: Array, delta: Array, xp: Namespace) -> Array:
@@ -143,7 +151,7 @@ def _pair_of_logs(a: Array, b: Array, xp: Namespace) -> Pair:
     u = xp.where(both, u, xp.where(here_a, minus_infinity, xp.where(here_b, -minus_infinity, zero)))
     close = both & (xp.abs(u) < 0.5)
     delta = xp.where(close, p * expm1(xp.where(close, u, zero), xp=xp), q - p)
-    return Pair(p, q, delta, u, xp)
+    return Pair(p, q, delta, xp, u)
 
 
 def _log_masses(part: Clean, xp: Namespace) -> Array:

@@ -42,7 +42,8 @@ class Fast:
         if not logits and not all(covers(f, x) for f, x in zip(forms, arrays, strict=True)):
             return None
         last = [np.moveaxis(x, axis, -1) for x in (arrays[0], arrays[-1])]
-        if math.prod(np.broadcast_shapes(*(x.shape for x in last))) < MANY:
+        enough = MANY if all(type(f) is Probs for f in forms) else MANY / 4  # others have no way in a few calls
+        if math.prod(np.broadcast_shapes(*(x.shape for x in last))) < enough:
             return None
         rows = _compiled()
         if rows is None:

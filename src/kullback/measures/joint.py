@@ -10,7 +10,7 @@ import numpy as np
 
 from kullback import _door
 from kullback._door import Base, Clean
-from kullback._pair import Pair, difference_of_products, log_ratio, masses, pair
+from kullback._pair import Pair, difference_of_products, masses, pair
 from kullback.errors import InvalidDistribution
 from kullback.forms import Counts
 from kullback.measures import entropy as shannon
@@ -199,7 +199,7 @@ def chain_rule(
     rows = _reshaped(cells, y, xp)
     total_p, total_q = xp.sum(rows.p, axis=-1), xp.sum(rows.q, axis=-1)
     gap = xp.sum(rows.delta, axis=-1)
-    outer = Pair(total_p, total_q, gap, log_ratio(total_p, total_q, gap, xp), xp)
+    outer = Pair(total_p, total_q, gap, xp)
     marginal = xp.sum(outer.kl_terms(), axis=-1)
     both = (total_p > 0) & (total_q > 0)
     one = xp.ones_like(total_p)
@@ -208,7 +208,7 @@ def chain_rule(
     # q(y|x) − p(y|x) = (δ − p(y|x)·Σδ)/q(x)
     inner_p, inner_q = rows.p / safe_p, rows.q / safe_q
     inner_gap = (rows.delta - inner_p * xp.expand_dims(gap, axis=-1)) / safe_q
-    inner = Pair(inner_p, inner_q, inner_gap, log_ratio(inner_p, inner_q, inner_gap, xp), xp)
+    inner = Pair(inner_p, inner_q, inner_gap, xp)
     by_row = xp.sum(inner.kl_terms(), axis=-1)
     conditional = xp.sum(xp.where(both, total_p * xp.where(both, by_row, 0.0 * one), 0.0 * one), axis=-1)
     return ChainRule(entered.leave(marginal + conditional), entered.leave(marginal), entered.leave(conditional))
@@ -218,7 +218,7 @@ def _reshaped(cells: Pair, y: int, xp: Namespace) -> Pair:
     shape = (*cells.p.shape[:-1], -1, y)
     parts = [xp.reshape(v, shape) for v in (cells.p, cells.q, cells.delta, cells.u)]
     p, q, delta, u = parts
-    return Pair(p, q, delta, u, xp)
+    return Pair(p, q, delta, xp, u)
 
 
 # Doors and shapes ----------------------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ def _dependence(n: Array, xp: Namespace) -> Array:
     for axis, margin in ((-1, rows), (-2, columns)):
         weight = xp.where(margin == 0, xp.ones_like(margin), margin / safe)
         delta = delta - q * (xp.sum(delta, axis=axis, keepdims=True) / weight)
-    terms = Pair(p, q, delta, log_ratio(p, q, delta, xp), xp).kl_terms()
+    terms = Pair(p, q, delta, xp).kl_terms()
     return xp.sum(terms, axis=(-2, -1))
 
 

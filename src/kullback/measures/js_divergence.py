@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from kullback._door import Base, Clean, log_base, measure
-from kullback._pair import Pair, log_ratio, pair
+from kullback._pair import Pair, pair
 from kullback._special import SKEW_RADIUS, root, skew, xlogy
 from kullback.errors import InvalidDistribution, InvalidForm
 from kullback.measures._fast import JS_DIVERGENCE
@@ -133,7 +133,7 @@ def weighted(*parts: Clean, shares: Sequence[float], xp: Namespace) -> Array:
 
 
 def _towards(p: Array, m: Array, delta: Array, xp: Namespace) -> Pair:
-    return Pair(p, m, delta, log_ratio(p, m, delta, xp), xp)
+    return Pair(p, m, delta, xp)
 
 
 def _check_weights(ps: Sequence[Array], weights: Sequence[float] | None) -> list[float]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from kullback._door import Base, Clean, measure
-from kullback._pair import Pair, log_ratio, pair
+from kullback._pair import Pair, pair
 from kullback.errors import InvalidDistribution
 
 Array = Any
@@ -134,4 +134,4 @@ def _towards(pq: Pair, kept: float, step: float) -> Array:
         return pq.kl_terms()
     xp, delta = pq.xp, step * pq.delta
     m = kept * pq.p + step * pq.q
-    return Pair(pq.p, m, delta, log_ratio(pq.p, m, delta, xp), xp).kl_terms()
+    return Pair(pq.p, m, delta, xp).kl_terms()
