@@ -161,11 +161,12 @@ def test_the_likelihood_of_a_sample() -> None:
     outside = kb.cross_entropy(kb.Samples([1.0, -1.0]), F.Exponential(1.0))
     assert outside.value == math.inf
     assert "draw 1" in outside.notes[0]
-    from kullback.samples.likelihood import cross_entropy
-
     # each draw four times over: the clustered error is that of the distinct draws
-    four = cross_entropy(kb.Samples(np.repeat(x, 4)), F.StudentT(4), clusters=np.repeat(np.arange(2000), 4))
+    four = kb.cross_entropy(kb.Samples(np.repeat(x, 4)), F.StudentT(4), clusters=np.repeat(np.arange(2000), 4))
     assert four.standard_error == pytest.approx(told.standard_error, rel=1e-9)
+    assert "clusters" in four.method
+    with pytest.raises(kb.InvalidForm, match="clusters"):
+        kb.cross_entropy([0.5, 0.5], [0.5, 0.5], clusters=[1, 2])
     vectors = kb.cross_entropy(kb.Samples(rng.standard_normal((500, 2))), F.MultivariateNormal([0.0, 0.0], np.eye(2)))
     assert vectors.low < math.log(2 * math.pi * math.e) < vectors.high
     with pytest.raises(kb.InvalidForm, match="dimensions"):
