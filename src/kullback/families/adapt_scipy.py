@@ -116,8 +116,17 @@ def _multivariate() -> dict[type, Callable[[Any], Any]]:
 def adapted(x: Any) -> Family | None:
     """The family that a SciPy distribution is, or a stand-in by its log-density."""
     from scipy import stats
-    from scipy.stats._distn_infrastructure import rv_frozen
+    from scipy.stats._distn_infrastructure import rv_frozen, rv_generic
 
+    if isinstance(x, rv_generic) and x.numargs == 0:
+        x = x.freeze()  # a law of its own, such as rv_histogram
+    if type(x) is stats.gaussian_kde and x.d == 1:
+        return Foreign(
+            x,
+            lambda y: x.logpdf(np.ravel(y)).reshape(np.shape(y)),
+            lambda r, s: x.resample(int(np.prod(s)), seed=r).reshape(s),
+            (-np.inf, np.inf),
+        )
     if isinstance(x, rv_frozen):
         build = _by_type().get(type(x.dist))
         shapes, loc, scale = x.dist._parse_args(*x.args, **x.kwds)

@@ -122,8 +122,11 @@ def _multinomial(d: Any) -> Family:
 
 
 def _independent(d: Any) -> Family:
-    base = adapted(d.base_dist)
-    return base if d.reinterpreted_batch_ndims == 0 else Independent(base, d.reinterpreted_batch_ndims)
+    base, n = adapted(d.base_dist), d.reinterpreted_batch_ndims
+    if n and isinstance(base, Independent):
+        # the same law, however its axes were counted
+        return Independent(base.base, base.reinterpreted_batch_ndims + n)
+    return Independent(base, n) if n else base
 
 
 def _mixture(d: Any) -> Family:
@@ -262,7 +265,7 @@ def _foreign(d: Any) -> Family:
             value = torch.as_tensor(np.array(x), dtype=torch.float64)
             try:
                 return d.log_prob(value).cpu().numpy()
-            except (ValueError, NotImplementedError) as error:
+            except (ValueError, NotImplementedError, RuntimeError) as error:
                 msg = f"log_prob of {d!r} refused: {error}"
                 raise NoClosedForm(msg) from error
 
