@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from kullback.errors import NoClosedForm
-from kullback.families import categorical, dirichlet, discrete, interval, multivariate_normal, normal, symmetric
+from kullback.families import (
+    categorical,
+    counts,
+    dirichlet,
+    interval,
+    multivariate_normal,
+    normal,
+    symmetric,
+    trials,
+    truncated,
+)
 from kullback.families.adapt_torch import NAMED
 from kullback.families.affine import Affine
 from kullback.families.base import Family
@@ -24,21 +34,21 @@ from kullback.families.wishart import Wishart
 # the same names as torch's and the same parameters, in order
 _SHARED = {name: row for name, row in NAMED.items() if name != "Wishart"}
 _OWN: dict[str, Callable[[Any], Any]] = {
-    "BernoulliProbs": lambda d: discrete.Bernoulli(d.probs),
+    "BernoulliProbs": lambda d: trials.Bernoulli(d.probs),
     "BernoulliLogits": lambda d: categorical.Categorical(logits=_two(d.logits)),
-    "BinomialProbs": lambda d: discrete.Binomial(d.total_count, d.probs),
-    "BinomialLogits": lambda d: discrete.Binomial(d.total_count, d.probs),
+    "BinomialProbs": lambda d: trials.Binomial(d.total_count, d.probs),
+    "BinomialLogits": lambda d: trials.Binomial(d.total_count, d.probs),
     "CategoricalProbs": lambda d: categorical.Categorical(d.probs),
     "CategoricalLogits": lambda d: categorical.Categorical(logits=d.logits),
     "MultinomialProbs": lambda d: categorical.Multinomial(d.total_count, d.probs),
     "MultinomialLogits": lambda d: categorical.Multinomial(d.total_count, logits=d.logits),
-    "GeometricProbs": lambda d: discrete.Geometric(d.probs),
-    "GeometricLogits": lambda d: discrete.Geometric(d.probs),
+    "GeometricProbs": lambda d: trials.Geometric(d.probs),
+    "GeometricLogits": lambda d: trials.Geometric(d.probs),
     **{
-        name: lambda d: discrete.NegativeBinomial(d.concentration, 1.0 / (1.0 + d.rate))
+        name: lambda d: trials.NegativeBinomial(d.concentration, 1.0 / (1.0 + d.rate))
         for name in ("GammaPoisson", "NegativeBinomial2", "NegativeBinomialProbs", "NegativeBinomialLogits")
     },
-    "BetaBinomial": lambda d: discrete.BetaBinomial(d.total_count, d.concentration1, d.concentration0),
+    "BetaBinomial": lambda d: counts.BetaBinomial(d.total_count, d.concentration1, d.concentration0),
     "DirichletMultinomial": lambda d: dirichlet.DirichletMultinomial(d.concentration, d.total_count),
     "Logistic": lambda d: symmetric.Logistic(d.loc, d.scale),
     "Levy": lambda d: Levy(d.loc, d.scale),
@@ -108,7 +118,7 @@ def _truncated(d: Any, low: Any, high: Any) -> Family | None:
     base = adapted(d.base_dist)
     if type(base) is not normal.Normal:
         return None
-    return interval.TruncatedNormal((low - base.mean) / base.std, (high - base.mean) / base.std, base.mean, base.std)
+    return truncated.TruncatedNormal((low - base.mean) / base.std, (high - base.mean) / base.std, base.mean, base.std)
 
 
 def _transformed(d: Any) -> Family | None:

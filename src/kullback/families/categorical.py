@@ -133,7 +133,7 @@ class Multinomial(_Masses):
 
     def _entropy(self, xp: Namespace) -> Array | None:
         # −log n! − n·Σpᵢ log pᵢ + Σᵢ E log Xᵢ!, Xᵢ binomial
-        from kullback.families.discrete import Binomial
+        from kullback.families.trials import Binomial
         from kullback.measures.entropy import entropy
 
         if self.batch_shape or self._k * float(to_host(self.total_count)) > 5e6:
