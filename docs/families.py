@@ -49,7 +49,7 @@ def page() -> str:
         f"Of the ordered pairs of families on one space, **{exact} have an exact finite answer**, each asked for the",
         f"members named in `kullback.families.matrix`; torch has {TORCH} rules with one, TensorFlow Probability {TFP}.",
         f"{infinite} more are infinite, by support or by tails; {numeric} are summed or integrated to a stated error;",
-        f"{refused} are refused, with the ways out.",
+        f"{refused or 'none'} of them is refused." if refused < 2 else f"{refused} are refused, with the ways out.",
         "",
         "## How each is made",
         "",

@@ -9,7 +9,10 @@ imported with this module, which is imported when a large array arrives.
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
@@ -71,22 +74,30 @@ def _phi(u: float) -> float:
 
 @_inline
 def _shifts(a: float, c: float, h: float) -> float:
-    """Σ_{k < 10} ψ((c+k)/(a+k) − 1); the logarithms of far ratios are taken together, as one product."""
-    total, product = 0.0, 1.0
+    """Σ_{k < 10} ψ((c+k)/(a+k) − 1): term by term where a and c are close, else h·P′(a)/P(a) − log P(c)/P(a).
+
+    P(x) = x(x+1)…(x+9), so that ten logarithms and ten divisions are one each.
+    """
+    if PSI_LOW < h / a < PSI_HIGH:
+        total = 0.0
+        for k in range(GAMMA_SHIFT):
+            total += _psi_series(h / (a + k))
+        return total
+    if max(a, c) < 1e20 and min(a, c) > 1e-200:
+        p, q, slope = a, c, 1.0
+        for k in range(1, GAMMA_SHIFT):
+            slope = slope * (a + k) + p
+            p *= a + k
+            q *= c + k
+        return h * (slope / p) - math.log(q / p)
+    total = 0.0
     for k in range(GAMMA_SHIFT):
-        s = h / (a + k)
-        if PSI_LOW < s < PSI_HIGH:
-            total += _psi_series(s)
-        elif 1e-30 < product < 1e30 and 1e-30 < (c + k) / (a + k) < 1e30:
-            total += s
-            product *= (c + k) / (a + k)
-        else:
-            total += s - _log_ratio(c + k, a + k)
-    return total - math.log(product)
+        total += _psi_ratio(a + k, c + k, h)
+    return total
 
 
 @_inline
-def _rest(a: float, c: float, h: float) -> float:
+def _series(a: float, c: float, h: float) -> float:
     p, u = 1.0 / a, 1.0 / c
     total, polynomial, power = 0.0, 0.0, 1.0
     for n in range(1, 16):
@@ -94,7 +105,12 @@ def _rest(a: float, c: float, h: float) -> float:
         polynomial = polynomial * u + n * power
         if n % 2:
             total += _S[n // 2] * polynomial
-    return 0.5 * _psi_ratio(a, c, h) + (h * p) * (h * u) * total
+    return (h * p) * (h * u) * total
+
+
+@_inline
+def _rest(a: float, c: float, h: float) -> float:
+    return 0.5 * _psi_ratio(a, c, h) + _series(a, c, h)
 
 
 _two, _three, _four = (
@@ -152,37 +168,72 @@ def _shape_and_scale(k1: float, k2: float, h: float, M: float) -> float:
         return k2 * _phi(M - _log_ratio(k2, k1)) + _fallen(k1, k2, h)
     if min(k1, k2) < GAMMA_SHIFT:
         a, c = k1 + GAMMA_SHIFT, k2 + GAMMA_SHIFT
-        leading = c * _psi_ratio(c, a, -h) + (k1 * _phi(M) - h * M)
-        return _shifts(k1, k2, h) + leading + _rest(a, c, h)
+        s = h / a
+        if PSI_LOW < s < PSI_HIGH and PSI_LOW < -h / c < PSI_HIGH:
+            both = c * _psi_series(-h / c) + 0.5 * _psi_series(s)
+        else:
+            ratio = _log_ratio(c, a)  # c·ψ(a/c − 1) + ½ψ(c/a − 1)
+            both = (c - 0.5) * ratio - h + 0.5 * s
+        return _shifts(k1, k2, h) + both + (k1 * _phi(M) - h * M) + _series(a, c, h)
     return k2 * _phi(M - _log_ratio(k2, k1)) + _rest(k1, k2, h)
+
+
+def _in_parts(loop: Any, *xs: Array) -> Array:
+    """loop(*xs), the rows shared among threads: the loops hold no lock, and a pool of threads survives a fork."""
+    shape = np.broadcast_shapes(*(np.shape(x) for x in xs))
+    threads = min(_cores(), math.prod(shape) // _PER_THREAD)
+    if threads < 2:
+        return loop(*xs)
+    flat = [x if np.ndim(x) == 0 else np.broadcast_to(x, shape).reshape(-1) for x in xs]
+    out = np.empty(math.prod(shape))
+    edges = np.linspace(0, len(out), threads + 1).astype(int)
+    parts = [slice(i, j) for i, j in itertools.pairwise(edges)]
+
+    def run(part: slice) -> None:
+        loop(*(x if np.ndim(x) == 0 else x[part] for x in flat), out=out[part])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, parts))
+    return out.reshape(shape)
+
+
+_PER_THREAD = 100_000
+
+
+def _cores() -> int:
+    """As for the measures: OMP_NUM_THREADS where it is set, else the cores of this process."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def log_ratio(x: Array, y: Array) -> Array:
     """log(x/y)."""
-    return _log_ratios(x, y)
+    return _in_parts(_log_ratios, x, y)
 
 
 def psi_ratio(x: Array, y: Array, h: Array | None = None) -> Array:
     """ψ(y/x − 1)."""
-    return _psi_ratios(x, y, y - x if h is None else h)
+    return _in_parts(_psi_ratios, x, y, y - x if h is None else h)
 
 
 def gamma_shifted(a: Array, c: Array, h: Array) -> tuple[Array, Array, Array]:
     """The recurrence of B_Γ."""
     small = np.minimum(a, c) < GAMMA_SHIFT
-    return _shift_sums(a, c, h), np.where(small, a + GAMMA_SHIFT, a), np.where(small, c + GAMMA_SHIFT, c)
+    return _in_parts(_shift_sums, a, c, h), np.where(small, a + GAMMA_SHIFT, a), np.where(small, c + GAMMA_SHIFT, c)
 
 
 def gamma_rest(a: Array, c: Array, h: Array) -> Array:
     """½ψ(c/a − 1) and Stirling's series."""
-    return _rests(a, c, h)
+    return _in_parts(_rests, a, c, h)
 
 
 def normal_kl(mean_p: Array, std_p: Array, mean_q: Array, std_q: Array) -> Array:
     """KL between normal laws."""
-    return _normals(mean_p, std_p, mean_q, std_q)
+    return _in_parts(_normals, mean_p, std_p, mean_q, std_q)
 
 
 def shape_and_scale(k1: Array, k2: Array, h: Array, M: Array) -> Array:
     """B_Γ(k₁,k₂) + k₁φ(M) − hM, with Stirling's part joined where both are large (`families.stacy`)."""
-    return _shape_and_scale(k1, k2, h, M)
+    return _in_parts(_shape_and_scale, k1, k2, h, M)

@@ -64,7 +64,15 @@ def entropy(p: Any, /, *, axis: int = -1, base: Base = None, keepdims: bool = Fa
 
 
 def cross_entropy(
-    p: Any, q: Any, /, *, axis: int = -1, base: Base = None, keepdims: bool = False, validate: bool = True
+    p: Any,
+    q: Any,
+    /,
+    *,
+    axis: int = -1,
+    base: Base = None,
+    keepdims: bool = False,
+    validate: bool = True,
+    clusters: Any = None,
 ) -> Any:
     """Cross-entropy H(P, Q) = −Σ pᵢ log qᵢ = H(P) + KL(P‖Q): what coding draws from P costs with a code made for Q.
 
@@ -75,6 +83,9 @@ def cross_entropy(
         broadcast), two parametric families, or `kb.Samples` and a family.
     axis, base, keepdims, validate
         As in `entropy`.
+    clusters
+        For `kb.Samples`: a label for each draw; draws of one label may depend on each other, and the error is that of
+        cluster totals. None means independent draws.
 
     Returns
     -------
@@ -100,7 +111,10 @@ def cross_entropy(
     """
     if isinstance(p, Samples) and _is_family(q):
         likelihood = importlib.import_module("kullback.samples.likelihood")
-        return likelihood.cross_entropy(p, q, base=base)
+        return likelihood.cross_entropy(p, q, base=base, clusters=clusters)
+    if clusters is not None:
+        msg = "cross_entropy got clusters; they belong to kb.Samples on the left and a family on the right."
+        raise InvalidForm(msg)
     if _is_family(p) or _is_family(q):
         _arrays_only("cross_entropy", axis=axis, keepdims=keepdims)
         return _scaled(_families().cross_entropy(p, q), base)

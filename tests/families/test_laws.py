@@ -153,6 +153,7 @@ def test_bounds_meet_where_the_mixture_is_apart() -> None:
         (F.Binomial(5, 0.3), F.Binomial(5, 0.5)),
         (F.Geometric(0.3), F.Geometric(0.5)),
         (F.NegativeBinomial(3.0, 0.3), F.NegativeBinomial(3.0, 0.5)),
+        (F.LogSeries(0.3), F.LogSeries(0.5)),
     ],
     ids=lambda p: type(p).__name__,
 )
@@ -183,3 +184,37 @@ def test_renyi_of_vectors_and_of_close_pairs() -> None:
     batch = F.renyi_divergence(F.Normal(np.zeros(2), 1.0), F.Normal(1.0, np.array([1.0, 2.0])), alpha=0.5)
     assert batch.shape == (2,)
     assert F.renyi_divergence(F.Laplace(0, 1), F.Cauchy(0, 1), alpha=0.5) > 0
+
+
+@pytest.mark.parametrize("alpha", [0.3, 0.5, 1.5, 2.0])
+def test_renyi_of_one_dimension_is_that_of_its_line(alpha: float) -> None:
+    for vector, line in [
+        (
+            (F.Wishart(5.0, [[2.0]]), F.Wishart(7.0, [[1.5]])),
+            (F.Gamma(2.5, 0.25), F.Gamma(3.5, 1 / 3)),
+        ),
+        (
+            (F.InverseWishart(5.0, [[2.0]]), F.InverseWishart(7.0, [[1.5]])),
+            (F.InverseGamma(2.5, 1.0), F.InverseGamma(3.5, 0.75)),
+        ),
+        ((F.Dirichlet([2.0, 3.0]), F.Dirichlet([3.0, 2.5])), (F.Beta(2.0, 3.0), F.Beta(3.0, 2.5))),
+        (
+            (F.LowRankMultivariateNormal([0.0], [[1.0]], [1.0]), F.LowRankMultivariateNormal([1.0], [[1.0]], [2.0])),
+            (F.Normal(0.0, math.sqrt(2.0)), F.Normal(1.0, math.sqrt(3.0))),
+        ),
+        # the circle
+        (
+            (F.VonMisesFisher([1.0, 0.0], 2.0), F.VonMisesFisher([0.6, 0.8], 3.0)),
+            (F.VonMises(0.0, 2.0), F.VonMises(math.atan2(0.8, 0.6), 3.0)),
+        ),
+    ]:
+        got = F.renyi_divergence(*vector, alpha=alpha)
+        assert got == pytest.approx(F.renyi_divergence(*line, alpha=alpha), rel=1e-11)
+
+
+def test_renyi_is_infinite_where_no_member_lies_between() -> None:
+    assert F.chi2_divergence(F.Dirichlet([1.0, 2.0]), F.Dirichlet([2.0, 2.0])) == math.inf
+    wide, narrow = (F.MultivariateNormal(np.zeros(2), s * np.eye(2)) for s in (3.0, 1.0))
+    assert F.chi2_divergence(wide, narrow) == math.inf
+    some = F.MultivariateNormal(np.zeros(2), np.stack([3.0 * np.eye(2), 1.5 * np.eye(2)]))
+    np.testing.assert_array_equal(np.isinf(F.chi2_divergence(some, narrow)), [True, False])

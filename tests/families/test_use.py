@@ -161,11 +161,12 @@ def test_the_likelihood_of_a_sample() -> None:
     outside = kb.cross_entropy(kb.Samples([1.0, -1.0]), F.Exponential(1.0))
     assert outside.value == math.inf
     assert "draw 1" in outside.notes[0]
-    from kullback.samples.likelihood import cross_entropy
-
     # each draw four times over: the clustered error is that of the distinct draws
-    four = cross_entropy(kb.Samples(np.repeat(x, 4)), F.StudentT(4), clusters=np.repeat(np.arange(2000), 4))
+    four = kb.cross_entropy(kb.Samples(np.repeat(x, 4)), F.StudentT(4), clusters=np.repeat(np.arange(2000), 4))
     assert four.standard_error == pytest.approx(told.standard_error, rel=1e-9)
+    assert "clusters" in four.method
+    with pytest.raises(kb.InvalidForm, match="clusters"):
+        kb.cross_entropy([0.5, 0.5], [0.5, 0.5], clusters=[1, 2])
     vectors = kb.cross_entropy(kb.Samples(rng.standard_normal((500, 2))), F.MultivariateNormal([0.0, 0.0], np.eye(2)))
     assert vectors.low < math.log(2 * math.pi * math.e) < vectors.high
     with pytest.raises(kb.InvalidForm, match="dimensions"):
@@ -259,3 +260,33 @@ def test_a_look_costs_nothing() -> None:
         "heavy = {'torch', 'jax', 'scipy.stats', 'numba'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_what_else_arrives() -> None:
+    def t(x: Any) -> torch.Tensor:
+        return torch.tensor(x, dtype=torch.float64)
+
+    # torch's Bernoulli of logits is categories here, beside laws of counts
+    logits = D.Bernoulli(logits=t(0.3))
+    p = 1 / (1 + math.exp(-0.3))
+    assert float(kb.kl_divergence(logits, D.Bernoulli(t(0.4)))) == pytest.approx(
+        kb.kl_divergence(F.Bernoulli(p), F.Bernoulli(0.4)), rel=1e-12
+    )
+    assert float(kb.kl_divergence(logits, D.Poisson(t(0.4)))) == pytest.approx(
+        kb.kl_divergence(F.Bernoulli(p), F.Poisson(0.4)), rel=1e-12
+    )
+    assert kb.kl_divergence(F.Categorical([0.2, 0.3, 0.5]), F.Binomial(1, 0.5)) == math.inf
+    # a falling map, a law of SciPy that has no parameters, a kernel density, axes counted twice
+    falling = D.TransformedDistribution(D.Gumbel(t(0.0), t(1.0)), [D.AffineTransform(t(0.0), t(-1.0))])
+    assert float(kb.kl_divergence(falling, D.Normal(t(0.0), t(2.0)))) == pytest.approx(
+        kb.kl_divergence(F.Gumbel(0.0, 1.0), F.Normal(0.0, 2.0)), rel=1e-9
+    )
+    assert kb.kl_divergence(stats.norm, F.Normal(1.0, 1.0)) == 0.5
+    kernel = stats.gaussian_kde([0.0, 1.0, 2.0])
+    width = math.sqrt(float(kernel.covariance[0, 0]))
+    same = F.Mixture(np.full(3, 1 / 3), [F.Normal(x, width) for x in (0.0, 1.0, 2.0)])
+    assert kb.kl_divergence(kernel, F.Normal(0, 1)) == pytest.approx(kb.kl_divergence(same, F.Normal(0, 1)), rel=1e-9)
+    base = D.Normal(torch.zeros(2, 3, dtype=torch.float64), t(1.0))
+    moved = D.Normal(torch.ones(2, 3, dtype=torch.float64), t(1.0))
+    twice = D.Independent(D.Independent(base, 1), 1)
+    assert float(kb.kl_divergence(twice, D.Independent(moved, 2))) == pytest.approx(3.0)

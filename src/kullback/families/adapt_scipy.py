@@ -11,14 +11,18 @@ import numpy as np
 
 from kullback.families import (
     categorical,
+    counts,
     dirichlet,
-    discrete,
     gamma,
     interval,
     multivariate_normal,
     normal,
+    power_series,
     symmetric,
     tails,
+    trials,
+    truncated,
+    uniform,
 )
 from kullback.families.affine import Affine
 from kullback.families.base import Family
@@ -49,7 +53,7 @@ _CONTINUOUS: dict[str, Callable[..., Any]] = {
     "halfcauchy": lambda loc, scale: _moved(symmetric.HalfCauchy(scale), loc),
     "t": lambda df, loc, scale: symmetric.StudentT(df, loc, scale),
     "gennorm": lambda beta, loc, scale: symmetric.GeneralizedNormal(beta, loc, scale),
-    "truncnorm": lambda a, b, loc, scale: interval.TruncatedNormal(a, b, loc, scale),
+    "truncnorm": lambda a, b, loc, scale: truncated.TruncatedNormal(a, b, loc, scale),
     "expon": lambda loc, scale: gamma.GeneralizedGamma(1.0, 1.0, loc, scale),
     "gamma": lambda a, loc, scale: gamma.GeneralizedGamma(a, 1.0, loc, scale),
     "erlang": lambda a, loc, scale: gamma.GeneralizedGamma(a, 1.0, loc, scale),
@@ -69,20 +73,20 @@ _CONTINUOUS: dict[str, Callable[..., Any]] = {
     "fisk": lambda c, loc, scale: tails.LogLogistic(c, loc, scale),
     "invgauss": lambda mu, loc, scale: tails.InverseGaussian(mu, loc, scale),
     "beta": lambda a, b, loc, scale: _moved(interval.Beta(a, b), loc, scale),
-    "uniform": lambda loc, scale: interval.Uniform(loc, loc + scale),
+    "uniform": lambda loc, scale: uniform.Uniform(loc, loc + scale),
     "vonmises": lambda kappa, loc, scale: _moved(VonMises(loc / scale, kappa), 0.0, scale),
 }
 _DISCRETE: dict[str, Callable[..., Any]] = {
-    "bernoulli": lambda p, loc: _moved(discrete.Bernoulli(p), loc),
-    "binom": lambda n, p, loc: _moved(discrete.Binomial(n, p), loc),
-    "geom": lambda p, loc: Affine(discrete.Geometric(p), loc + 1.0),  # SciPy counts the success too
-    "nbinom": lambda n, p, loc: _moved(discrete.NegativeBinomial(n, 1.0 - p), loc),
-    "poisson": lambda mu, loc: _moved(discrete.Poisson(mu), loc),
-    "zipf": lambda a, loc: _moved(discrete.Zeta(a), loc),
-    "logser": lambda p, loc: _moved(discrete.LogSeries(p), loc),
-    "betabinom": lambda n, a, b, loc: _moved(discrete.BetaBinomial(n, a, b), loc),
-    "skellam": lambda mu1, mu2, loc: _moved(discrete.Skellam(mu1, mu2), loc),
-    "hypergeom": lambda M, n, N, loc: _moved(discrete.Hypergeometric(M, n, N), loc),
+    "bernoulli": lambda p, loc: _moved(trials.Bernoulli(p), loc),
+    "binom": lambda n, p, loc: _moved(trials.Binomial(n, p), loc),
+    "geom": lambda p, loc: Affine(trials.Geometric(p), loc + 1.0),  # SciPy counts the success too
+    "nbinom": lambda n, p, loc: _moved(trials.NegativeBinomial(n, 1.0 - p), loc),
+    "poisson": lambda mu, loc: _moved(counts.Poisson(mu), loc),
+    "zipf": lambda a, loc: _moved(power_series.Zeta(a), loc),
+    "logser": lambda p, loc: _moved(power_series.LogSeries(p), loc),
+    "betabinom": lambda n, a, b, loc: _moved(counts.BetaBinomial(n, a, b), loc),
+    "skellam": lambda mu1, mu2, loc: _moved(counts.Skellam(mu1, mu2), loc),
+    "hypergeom": lambda M, n, N, loc: _moved(counts.Hypergeometric(M, n, N), loc),
 }
 
 
@@ -116,8 +120,17 @@ def _multivariate() -> dict[type, Callable[[Any], Any]]:
 def adapted(x: Any) -> Family | None:
     """The family that a SciPy distribution is, or a stand-in by its log-density."""
     from scipy import stats
-    from scipy.stats._distn_infrastructure import rv_frozen
+    from scipy.stats._distn_infrastructure import rv_frozen, rv_generic
 
+    if isinstance(x, rv_generic) and x.numargs == 0:
+        x = x.freeze()  # a law of its own, such as rv_histogram
+    if type(x) is stats.gaussian_kde and x.d == 1:
+        return Foreign(
+            x,
+            lambda y: x.logpdf(np.ravel(y)).reshape(np.shape(y)),
+            lambda r, s: x.resample(int(np.prod(s)), seed=r).reshape(s),
+            (-np.inf, np.inf),
+        )
     if isinstance(x, rv_frozen):
         build = _by_type().get(type(x.dist))
         shapes, loc, scale = x.dist._parse_args(*x.args, **x.kwds)
@@ -140,7 +153,7 @@ def adapted(x: Any) -> Family | None:
     if type(x) is getattr(stats, "Normal", None):
         return normal.Normal(x.mu, x.sigma)
     if type(x) is getattr(stats, "Uniform", None):
-        return interval.Uniform(x.a, x.b)
+        return uniform.Uniform(x.a, x.b)
     if type(x) is getattr(stats, "Mixture", None):
         return Mixture(
             np.asarray(x.weights, dtype=float), tuple(part for c in x.components if (part := adapted(c)) is not None)

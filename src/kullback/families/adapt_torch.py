@@ -13,14 +13,16 @@ import numpy as np
 from kullback.errors import NoClosedForm
 from kullback.families import (
     categorical,
+    counts,
     dirichlet,
-    discrete,
     gamma,
     interval,
     multivariate_normal,
     normal,
     symmetric,
     tails,
+    trials,
+    uniform,
 )
 from kullback.families.affine import Affine
 from kullback.families.answer import INVARIANCE, Answer
@@ -51,9 +53,9 @@ NAMED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "Pareto": (tails.Pareto, ("scale", "alpha")),
     "Beta": (interval.Beta, ("concentration1", "concentration0")),
     "Kumaraswamy": (interval.Kumaraswamy, ("concentration1", "concentration0")),
-    "Uniform": (interval.Uniform, ("low", "high")),
+    "Uniform": (uniform.Uniform, ("low", "high")),
     "VonMises": (VonMises, ("loc", "concentration")),
-    "Poisson": (discrete.Poisson, ("rate",)),
+    "Poisson": (counts.Poisson, ("rate",)),
     "Dirichlet": (dirichlet.Dirichlet, ("concentration",)),
     "MultivariateNormal": (multivariate_normal.MultivariateNormal, ("loc", "covariance_matrix")),
     "LowRankMultivariateNormal": (
@@ -73,10 +75,10 @@ def _types() -> dict[type, Callable[[Any], Any]]:
         if hasattr(distributions, name):
             found[getattr(distributions, name)] = functools.partial(_build, cls, parameters)
     found[distributions.Bernoulli] = _bernoulli
-    found[distributions.Geometric] = lambda d: discrete.Geometric(d.probs)
+    found[distributions.Geometric] = lambda d: trials.Geometric(d.probs)
     found[distributions.ContinuousBernoulli] = lambda d: ContinuousBernoulli(d.probs)
-    found[distributions.Binomial] = lambda d: discrete.Binomial(d.total_count, d.probs)
-    found[distributions.NegativeBinomial] = lambda d: discrete.NegativeBinomial(d.total_count, d.probs)
+    found[distributions.Binomial] = lambda d: trials.Binomial(d.total_count, d.probs)
+    found[distributions.NegativeBinomial] = lambda d: trials.NegativeBinomial(d.total_count, d.probs)
     found[distributions.Categorical] = _categorical
     found[distributions.OneHotCategorical] = lambda d: _categorical(d._categorical)
     found[distributions.Multinomial] = _multinomial
@@ -103,7 +105,7 @@ def _given_probs(d: Any) -> bool:
 
 def _bernoulli(d: Any) -> Family:
     if _given_probs(d):
-        return discrete.Bernoulli(d.probs)
+        return trials.Bernoulli(d.probs)
     import torch
 
     return categorical.Categorical(logits=torch.stack([torch.zeros_like(d.logits), d.logits], dim=-1))
@@ -122,8 +124,11 @@ def _multinomial(d: Any) -> Family:
 
 
 def _independent(d: Any) -> Family:
-    base = adapted(d.base_dist)
-    return base if d.reinterpreted_batch_ndims == 0 else Independent(base, d.reinterpreted_batch_ndims)
+    base, n = adapted(d.base_dist), d.reinterpreted_batch_ndims
+    if n and isinstance(base, Independent):
+        # the same law, however its axes were counted
+        return Independent(base.base, base.reinterpreted_batch_ndims + n)
+    return Independent(base, n) if n else base
 
 
 def _mixture(d: Any) -> Family:
@@ -262,7 +267,7 @@ def _foreign(d: Any) -> Family:
             value = torch.as_tensor(np.array(x), dtype=torch.float64)
             try:
                 return d.log_prob(value).cpu().numpy()
-            except (ValueError, NotImplementedError) as error:
+            except (ValueError, NotImplementedError, RuntimeError) as error:
                 msg = f"log_prob of {d!r} refused: {error}"
                 raise NoClosedForm(msg) from error
 

@@ -312,6 +312,23 @@ class Family(ABC):
             object.__setattr__(new, name, value)
         return new
 
+    def _expanded(self, shape: tuple[int, ...]) -> Any:
+        """The same law, its parameters broadcast to a batch of `shape`."""
+        xp = work(*self._leaves())
+        new = object.__new__(type(self))
+        for name, constraint in spec(type(self)):
+            value = getattr(self, name)
+            if constraint is not None and value is not None:
+                value = xp.double(value) if isinstance(value, float) else value
+                event = tuple(value.shape)[len(value.shape) - constraint.event_dims :] if constraint.event_dims else ()
+                value = (np.broadcast_to if xp.name == "scalar" else xp.broadcast_to)(value, shape + event)
+            elif isinstance(value, Family):
+                value = value._expanded(shape)
+            elif isinstance(value, tuple) and value and isinstance(value[0], Family):
+                value = tuple(v._expanded(shape) for v in value)
+            object.__setattr__(new, name, value)
+        return new
+
     def _lifted(self, xp: Namespace) -> Any:
         """With parameters in `xp`, in double precision where there is one."""
         return self._with(xp.double)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from kullback.families import dirichlet, discrete, interval, multivariate_normal, normal, tails
+from kullback.families import (
+    counts,
+    directional,
+    dirichlet,
+    interval,
+    low_rank,
+    multivariate_normal,
+    normal,
+    power_series,
+    tails,
+    trials,
+    wishart,
+)
 from kullback.families.base import Family
 from kullback.families.circular import ContinuousBernoulli, VonMises
 from kullback.families.gamma import GeneralizedGamma
@@ -104,25 +116,62 @@ def _negative_binomial(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
     return made(type(p), total_count=p.total_count, probs=probs), exists
 
 
-def _multivariate_normal(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
-    """Precision and precision-weighted mean; refused (None) where the mixed precision is not positive definite."""
+def _inverse(S: Array, xp: Namespace) -> Array:
     import numpy as np
 
-    one = xp.double(np.eye(p.cov.shape[-1]))
+    L = xp.solve_lower(xp.cholesky(S), xp.double(np.eye(S.shape[-1])))
+    return xp.matmul(xp.transpose(L), L)
 
-    def inverse(S: Array) -> Array:
-        L = xp.solve_lower(xp.cholesky(S), one)
-        return xp.matmul(xp.transpose(L), L)
 
-    P1, P2 = inverse(p.cov), inverse(q.cov)
-    P = _mix(P1, P2, alpha)
-    if alpha > 1:
-        low = xp.eigvalsh(P)[..., :1]
-        if not bool((low > 0).all()):
-            return None
-    cov = inverse(P)
+def _definite(P: Array, alpha: float, xp: Namespace) -> tuple[Array, Any]:
+    """(P, whether it is positive definite), P replaced by I where it is not; for α ≤ 1 it always is."""
+    import numpy as np
+
+    if alpha <= 1:
+        return P, True
+    exists = (xp.eigvalsh(P) > 0).all(-1)
+    return xp.where(exists[..., None, None], P, xp.double(np.eye(P.shape[-1]))), exists
+
+
+def _multivariate_normal(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    """Precision and precision-weighted mean."""
+    p, q = p._dense(xp), q._dense(xp)
+    P1, P2 = _inverse(p.cov, xp), _inverse(q.cov, xp)
+    P, exists = _definite(_mix(P1, P2, alpha), alpha, xp)
+    cov = _inverse(P, xp)
     weighted = _mix(xp.matmul(P1, p.mean[..., None]), xp.matmul(P2, q.mean[..., None]), alpha)
-    return made(type(p), mean=xp.matmul(cov, weighted)[..., 0], cov=cov), True
+    return made(type(p), mean=xp.matmul(cov, weighted)[..., 0], cov=cov), exists
+
+
+def _wishart(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    """Natural parameters n and S⁻¹; Ψ for the inverse."""
+    d = p.scale.shape[-1]
+    df = xp.double(_mix(p.df, q.df, alpha))
+    forward = type(p) is wishart.Wishart
+    ours, theirs = ((_inverse(f.scale, xp) if forward else f.scale) for f in (p, q))
+    mixed = _mix(ours, theirs, alpha)
+    safe, exists = _definite(mixed, alpha, xp)
+    some = df > d - 1
+    df = xp.where(some, df, d + 0.0 * df)
+    return made(type(p), df=df, scale=_inverse(safe, xp) if forward else safe), some & exists
+
+
+def _log_series(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    natural = _mix(xp.log(p.probs), xp.log(q.probs), alpha)
+    exists = natural < 0
+    return made(type(p), probs=xp.exp(xp.where(exists, natural, -1.0 + 0.0 * natural))), exists
+
+
+def _von_mises_fisher(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    """Natural parameter κμ."""
+    zero = 0.0 * xp.sum(p.mean_direction + q.mean_direction)
+    ours, theirs = ((f.concentration + zero)[..., None] * f.mean_direction for f in (p, q))
+    mixed = _mix(ours, theirs, alpha)
+    length = xp.sqrt(xp.sum(mixed * mixed))
+    none = length == 0
+    direction = mixed / xp.where(none, xp.ones_like(length), length)[..., None]
+    direction = xp.where(none[..., None], p.mean_direction, direction)
+    return made(type(p), mean_direction=direction, concentration=length), True
 
 
 def _von_mises(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
@@ -152,11 +201,9 @@ def _pareto(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
 
 
 def _dirichlet(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
-    del xp
     a = _mix(p.concentration, q.concentration, alpha)
-    if alpha > 1 and not bool((a > 0).all()):
-        return None
-    return made(type(p), concentration=a), True
+    exists = (a > 0).all(-1)
+    return made(type(p), concentration=xp.where(exists[..., None], a, xp.ones_like(a))), exists
 
 
 def _zeta(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
@@ -171,14 +218,19 @@ _RULES: dict[type, Any] = {
     interval.LogitNormal: _normal,
     interval.Beta: _plain("concentration1", "concentration0"),
     dirichlet.Dirichlet: _dirichlet,
-    discrete.Poisson: _poisson,
-    discrete.Bernoulli: _logit,
-    discrete.Binomial: _logit,
+    counts.Poisson: _poisson,
+    trials.Bernoulli: _logit,
+    trials.Binomial: _logit,
     ContinuousBernoulli: _logit,
-    discrete.Geometric: _geometric,
-    discrete.NegativeBinomial: _negative_binomial,
-    discrete.Zeta: _zeta,
+    trials.Geometric: _geometric,
+    trials.NegativeBinomial: _negative_binomial,
+    power_series.Zeta: _zeta,
+    power_series.LogSeries: _log_series,
     multivariate_normal.MultivariateNormal: _multivariate_normal,
+    low_rank.LowRankMultivariateNormal: _multivariate_normal,
+    wishart.Wishart: _wishart,
+    wishart.InverseWishart: _wishart,
+    directional.VonMisesFisher: _von_mises_fisher,
     VonMises: _von_mises,
     tails.InverseGaussian: _inverse_gaussian,
     tails.Pareto: _pareto,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kullback.errors import InvalidDistribution
-from kullback.families.answer import STABLE, Answer
+from kullback.families.answer import FINITE_SUM, STABLE, Answer
 from kullback.families.base import Constraint, Family, family, generator, parameter, sample_shape, whole, work
 from kullback.families.namespace import to_host
 from kullback.families.normal import made
@@ -71,7 +71,7 @@ class Categorical(_Masses):
         from kullback.measures.kl_divergence import kl_divergence
 
         if type(q) is not Categorical:
-            return None
+            return _against_counts(self, q, xp)
         same_length(self, q)
         return Answer(kl_divergence(self._form(), q._form(), validate=False), STABLE)
 
@@ -133,7 +133,7 @@ class Multinomial(_Masses):
 
     def _entropy(self, xp: Namespace) -> Array | None:
         # −log n! − n·Σpᵢ log pᵢ + Σᵢ E log Xᵢ!, Xᵢ binomial
-        from kullback.families.discrete import Binomial
+        from kullback.families.trials import Binomial
         from kullback.measures.entropy import entropy
 
         if self.batch_shape or self._k * float(to_host(self.total_count)) > 5e6:
@@ -162,6 +162,21 @@ class Multinomial(_Masses):
         return generator(random_state).multinomial(
             np.broadcast_to(n, size), np.broadcast_to(host_masses(self), (*size, self._k))
         )
+
+
+def _against_counts(p: Categorical, q: Any, xp: Namespace) -> Answer | None:
+    """Categories 0 … K−1 against a law of whole numbers: Σ pₖ·log(pₖ/q(k))."""
+    if not getattr(q, "discrete", False) or q.batch_shape:
+        return None
+    from kullback.families.line import Line
+
+    if not isinstance(q, Line):
+        return None
+    logs, others = log_masses(p, xp), q._log_prob(xp.double(np.arange(float(p._k))), xp)
+    none = logs == -math.inf
+    gap = xp.where(none, 0.0 * others, logs - xp.where(none, 0.0 * others, others))
+    value = xp.sum(xp.where(none, 0.0 * gap, xp.exp(xp.where(none, 0.0 * gap, logs)) * gap))
+    return Answer(value, FINITE_SUM, 1e-15 * p._k)
 
 
 def log_masses(p: Any, xp: Namespace) -> Array:

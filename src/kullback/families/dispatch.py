@@ -86,6 +86,7 @@ def _kl(p: Family, q: Family) -> Answer:
     """KL(p‖q) in double precision, with its method."""
     xp = _together(p, q)
     _same_space(p, q)
+    p, q = _as_categories(p, q, xp), _as_categories(q, p, xp)
     with np.errstate(all="ignore"):
         shape = _batch(p, q)
         if same(p, q):
@@ -94,6 +95,18 @@ def _kl(p: Family, q: Family) -> Answer:
         if answer is None:
             return _numeric(p, q, shape, xp)
         return answer if _is_sound(answer, xp) else _mended(answer, p, q, shape, xp)
+
+
+def _as_categories(p: Family, other: Family, xp: Namespace) -> Any:
+    """Bernoulli as two categories beside a law that is given as categories (torch's Bernoulli of logits is)."""
+    if type(p).__name__ != "Bernoulli" or type(other).__name__ != "Categorical":
+        return p
+    from kullback.families.categorical import Categorical
+    from kullback.families.normal import made
+
+    probs = xp.double(p.probs)  # type: ignore[attr-defined]
+    masses = np.stack([1.0 - probs, probs], axis=-1) if xp.name == "scalar" else xp.stack([1.0 - probs, probs])
+    return made(Categorical, probs=masses, logits=None)
 
 
 # Of the largest of the terms that a divergence is left of: what their rounding may come to, and where a divergence has
@@ -109,7 +122,8 @@ def _is_sound(answer: Answer, xp: Namespace) -> bool:
         return bool(value >= _CANCELLED * size) and value == value
     if xp.name != "numpy" and (getattr(value, "requires_grad", False) or not is_concrete(value)):
         return True
-    return bool((value >= _CANCELLED * size).all())
+    good = value >= _CANCELLED * size
+    return bool(good.all() if hasattr(good, "all") else good)
 
 
 def _mended(answer: Answer, p: Family, q: Family, shape: tuple[int, ...], xp: Namespace) -> Answer:

@@ -1,4 +1,4 @@
-"""Families on an interval: Uniform, Beta, Kumaraswamy, LogitNormal, TruncatedNormal."""
+"""Families on (0, 1): Beta, Kumaraswamy, LogitNormal."""
 
 from __future__ import annotations
 
@@ -7,87 +7,31 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kullback._special import GAMMA_SHIFT, gamma_step, log_ratio, relative_term
-from kullback.errors import InvalidDistribution
-from kullback.families.base import extended, family, positive, real
+from kullback._special import GAMMA_SHIFT, gamma_step, relative_term
+from kullback.families.base import family, positive, real
 from kullback.families.dirichlet_form import dirichlet_kl
 from kullback.families.expectations import (
     Absolute,
-    AbsolutePower,
-    At,
-    Cosine,
     Exp,
     Feature,
     Linear,
     Log,
     Log1m,
     Log1mPower,
-    Log1pPower,
-    Log1pSquare,
     LogitSquare,
     LogMean,
     LogSquare,
     Power,
     Square,
-    value_at,
 )
 from kullback.families.gamma import Exponential
 from kullback.families.line import Line, Terms, log_term
-from kullback.families.namespace import is_concrete
 from kullback.families.normal import HALF_LOG_2PI, Normal, made
 from kullback.families.stacy import stirling_error
 from kullback.families.symmetric import equal
 
 Array = Any
 Namespace = Any
-
-
-@family
-class Uniform(Line):
-    """Density 1/(high − low) between low and high."""
-
-    low: Array = real()
-    high: Array = real()
-
-    def _check_together(self) -> None:
-        refuse_unless(self.low < self.high, "Uniform", "low", self.low, "high", self.high)
-
-    def _loc_scale(self) -> tuple[Array, Array]:
-        return self.low, self.high - self.low
-
-    def _standard_support(self, xp: Namespace) -> tuple[Array, Array]:
-        return 0.0, 1.0
-
-    def _support(self, xp: Namespace) -> tuple[Array, Array]:
-        return self.low, self.high
-
-    def _terms(self, xp: Namespace) -> Terms:
-        return 0.0, []
-
-    def _expect(self, f: Feature, xp: Namespace) -> Array | None:
-        m, rho = None, None
-        if isinstance(f, At):
-            inner: At = f
-            f, m, rho = inner.f, inner.m, inner.rho
-        u = xp.double(0.0 if m is None else m)
-        width = xp.double(1.0 if rho is None else rho)
-        return _mean_over(f, u, u + width, width, xp)
-
-    def _standard_variance(self, xp: Namespace) -> Array:
-        return xp.double(1 / 12)
-
-    def _draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> Any:
-        return rng.random(size)
-
-    def _stable(self, q: Any, xp: Namespace) -> Array | None:
-        # log((b₂−a₂)/(b₁−a₁)), the two differences taken edge by edge
-        if not isinstance(q, Uniform):
-            return None
-        width, excess = self.high - self.low, (q.high - self.high) + (self.low - q.low)
-        near = xp.abs(excess) < 0.5 * width
-        safe = xp.where(near, excess / width, 0.0 * excess)
-        far = xp.where(near, width, (q.high - q.low) + 0.0 * width)
-        return xp.where(near, xp.log1p(safe), log_ratio(far, width + 0.0 * far, xp=xp))
 
 
 @family
@@ -255,102 +199,11 @@ class LogitNormal(Line):
         return made(Normal, mean=self.loc, std=self.scale), made(Normal, mean=q.loc, std=q.scale)
 
 
-@family
-class TruncatedNormal(Line):
-    """loc + scale·y, y standard normal kept between lower and upper (in standard units: SciPy's a and b)."""
-
-    lower: Array = extended()
-    upper: Array = extended()
-    loc: Array = real(default=0.0)
-    scale: Array = positive(default=1.0)
-
-    def _check_together(self) -> None:
-        refuse_unless(self.lower < self.upper, "TruncatedNormal", "lower", self.lower, "upper", self.upper)
-
-    def _loc_scale(self) -> tuple[Array, Array]:
-        return self.loc, self.scale
-
-    def _standard_support(self, xp: Namespace) -> tuple[Array, Array]:
-        return self.lower, self.upper
-
-    def _support(self, xp: Namespace) -> tuple[Array, Array]:
-        return self.loc + self.scale * self.lower, self.loc + self.scale * self.upper
-
-    def _terms(self, xp: Namespace) -> Terms:
-        return -HALF_LOG_2PI - log_normal_mass(self.lower, self.upper, xp), [(-0.5, Square())]
-
-    def _expect(self, f: Feature, xp: Namespace) -> Array | None:
-        a, b = self.lower, self.upper
-        log_mass = log_normal_mass(a, b, xp)
-        at_a, at_b = (xp.exp(-0.5 * edge * edge - HALF_LOG_2PI - log_mass) for edge in (a, b))
-        match f:
-            case Linear():
-                return at_a - at_b
-            case Square():
-                return 1.0 + _edge_term(a, at_a, xp) - _edge_term(b, at_b, xp)
-            case LogMean(Exp(t)):
-                return 0.5 * t * t + log_normal_mass(a - t, b - t, xp) - log_mass
-            case Absolute(c):
-                inside = (c > a) & (c < b)
-                m = xp.double(c)
-                at_m = xp.exp(-0.5 * m * m - HALF_LOG_2PI - log_mass)
-                below = xp.exp(log_normal_mass(a, xp.where(inside, m, b), xp) - log_mass)
-                value = (at_a - at_b) - m + 2.0 * (m * below - (at_a - at_m))
-                return xp.where(inside, value, xp.abs(at_a - at_b - m))
-        return None
-
-    def _draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> Any:
-        from scipy.stats import truncnorm
-
-        return truncnorm.ppf(rng.random(size), self.lower, self.upper)
-
-
 def log_beta(a: Array, b: Array, *, xp: Namespace) -> Array:
     """lnΓ(a) + lnΓ(b) − lnΓ(a+b), the larger of the two taken together with the sum."""
     zero = 0.0 * (a + b)
     small, large = xp.minimum(a + zero, b + zero), xp.maximum(a + zero, b + zero)
     return xp.gammaln(small) - gamma_step(large, small, xp=xp)
-
-
-def refuse_unless(good: Any, name: str, first: str, x: Any, second: str, y: Any) -> None:
-    """Refuse two edges in the wrong order, by the first bad index."""
-    from kullback.families.namespace import is_concrete
-
-    if isinstance(good, (bool, np.bool_)):
-        if not good:
-            msg = f"{name} got {first} = {x} and {second} = {y}; expected {first} < {second}."
-            raise InvalidDistribution(msg)
-        return
-    if not is_concrete(good) or bool(good.all()):
-        return
-    at = tuple(int(i) for i in np.argwhere(~np.asarray(good))[0])
-    x, y = (np.broadcast_to(np.asarray(v.detach() if hasattr(v, "detach") else v), good.shape)[at] for v in (x, y))
-    msg = f"{name} got {first} = {x} and {second} = {y} at {list(at)}; expected {first} < {second}."
-    raise InvalidDistribution(msg)
-
-
-def log_normal_mass(a: Array, b: Array, xp: Namespace) -> Array:
-    """log(Φ(b) − Φ(a)), on the side of the tail where neither is near 1."""
-    flip = a > 0
-    a, b = xp.where(flip, -b, a), xp.where(flip, -a, b)
-    straddles = (a < 0) & (b > 0)
-    low, high = xp.log_ndtr(a), xp.log_ndtr(xp.where(straddles, xp.zeros_like(b), b))
-    one_side = high + xp.log(-xp.expm1(xp.where(straddles, -1.0 + 0.0 * low, low - high)))
-    outside = xp.exp(xp.log_ndtr(a)) + xp.exp(xp.log_ndtr(-b))
-    wide = xp.where(straddles, xp.log1p(-xp.where(straddles, outside, 0.0 * outside)), one_side)
-    # a narrow interval: its width times the mean density, e^{−m²/2} taken out
-    narrow = b - a < 0.1
-    m, h = xp.where(narrow, 0.5 * (a + b), 0.0 * wide), xp.where(narrow, 0.5 * (b - a), 1.0 + 0.0 * wide)
-    mean = sum(
-        0.5 * float(w) * xp.exp(xp.where(narrow, -h * float(t) * (m + 0.5 * h * float(t)), 0.0 * h))
-        for t, w in zip(*_NODES, strict=True)
-    )
-    return xp.where(narrow, xp.log(2.0 * h) - HALF_LOG_2PI - 0.5 * m * m + xp.log(mean), wide)
-
-
-def _edge_term(edge: Array, density: Array, xp: Namespace) -> Array:
-    finite = (edge < math.inf) & (edge > -math.inf)
-    return xp.where(finite, xp.where(finite, edge, xp.zeros_like(edge)) * density, xp.zeros_like(density))
 
 
 def _laplace_transform(a: Any, total: Any, t: Any) -> Any:
@@ -367,90 +220,3 @@ def _kumaraswamy_log_moment(a: Array, b: Array, r: Array, xp: Namespace) -> Arra
     t = xp.where(exists, t, xp.ones_like(t + b))
     value = xp.log(b) + xp.gammaln(t) - gamma_step(b, t, xp=xp)
     return xp.where(exists, value, math.inf + 0.0 * value)
-
-
-def _mean_over(f: Feature, u: Array, v: Array, width: Array, xp: Namespace) -> Array | None:
-    """Mean of f over [u, v], by its antiderivative."""
-
-    def xlog(x: Array, g: Any) -> Array:
-        some = x > 0
-        safe = xp.where(some, x, xp.ones_like(x))
-        return xp.where(some, safe * g(xp.log(safe)), xp.zeros_like(x))
-
-    antiderivative: Any
-    match f:
-        case Linear():
-            return u + 0.5 * width
-        case Square():
-            return (u * u + u * v + v * v) / 3.0
-        case Log():
-            antiderivative = lambda x: xlog(x, lambda log: log - 1.0)  # noqa: E731
-        case LogSquare():
-            antiderivative = lambda x: xlog(x, lambda log: log * log - 2.0 * log + 2.0)  # noqa: E731
-        case Log1m():
-            antiderivative = lambda x: -xlog(1.0 - x, lambda log: log - 1.0)  # noqa: E731
-        case Power(r):
-            r = xp.double(r)
-            return _mean_power(r, u, v, width, xp)
-        case AbsolutePower(r):
-            antiderivative = lambda x: _signed_power(x, r + 1.0, xp) / (r + 1.0)  # noqa: E731
-        case Absolute(c):
-            # |middle − c|, and where c lies inside what its corner adds
-            inside = xp.maximum(xp.minimum(v - c, c - u), 0.0 * (u + c))
-            return xp.abs(u + 0.5 * width - c) + inside * inside / width
-        case Exp(t):
-            s = t * width
-            near = xp.abs(s) < 1e-8
-            safe = xp.where(near, xp.ones_like(s), s)
-            return xp.exp(t * u) * xp.where(near, 1.0 + 0.5 * s, xp.expm1(safe) / safe)
-        case Log1pSquare():
-            antiderivative = lambda x: x * xp.log1p(x * x) - 2.0 * x + 2.0 * xp.arctan(x)  # noqa: E731
-        case Cosine(c):
-            middle, half = u + 0.5 * width - c, 0.5 * width
-            return xp.cos(middle) * xp.sin(half) / half
-        case Log1pPower(r) if isinstance(r, float) and r == 1.0:
-            antiderivative = lambda x: (1.0 + x) * xp.log1p(x) - x  # noqa: E731
-        case _:
-            return None
-    # far from f's singularity an antiderivative cancels, and a few nodes are exact
-    narrow = width < 0.1 * _clearance(f, u, v, xp)
-    whole = (antiderivative(v) - antiderivative(u)) / width
-    if is_concrete(narrow) and not bool(narrow.any()):
-        return whole
-    inner = xp.where(narrow, u + 0.5 * width, 0.5 + 0.0 * u)
-    half = xp.where(narrow, 0.5 * width, 0.25 + 0.0 * width)
-    mean = sum(0.5 * float(w) * value_at(f, inner + half * float(t), xp=xp) for t, w in zip(*_NODES, strict=True))
-    return xp.where(narrow, mean, whole)
-
-
-_NODES = np.polynomial.legendre.leggauss(12)
-
-
-def _clearance(f: Feature, u: Array, v: Array, xp: Namespace) -> Array:
-    """How far [u, v] is from where f is not smooth: 0, 1, or ±i."""
-    match f:
-        case Log1m():
-            return 1.0 - v
-        case Log1pSquare():
-            return xp.abs(u) + 1.0
-        case Log1pPower(_):
-            return 1.0 + u
-    return xp.where(u > 0, u, xp.where(v < 0, -v, 0.0 * u))
-
-
-def _signed_power(x: Array, r: Array, xp: Namespace) -> Array:
-    some = x != 0
-    size = xp.abs(xp.where(some, x, xp.ones_like(x)))
-    return xp.where(some, xp.where(x > 0, xp.ones_like(x), -xp.ones_like(x)) * size**r, 0.0 * x)
-
-
-def _mean_power(r: Array, u: Array, v: Array, width: Array, xp: Namespace) -> Array:
-    """Mean of xʳ over [u, v], 0 ≤ u; ∞ where u = 0 and r ≤ −1."""
-    s = r + 1.0
-    log_v = xp.log(v)
-    log_u = xp.log(xp.where(u > 0, u, v))
-    near = xp.abs(s) < 1e-8
-    safe = xp.where(near, xp.ones_like(s + v), s + 0.0 * v)
-    inside = xp.where(near, (log_v - log_u) / width, (xp.exp(safe * log_v) - xp.exp(safe * log_u)) / (safe * width))
-    from_zero = xp.where(s > 0, xp.exp(safe * log_v) / (safe * width), math.inf + 0.0 * (safe * log_v))
-    return xp.where(u > 0, inside, from_zero)

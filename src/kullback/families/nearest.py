@@ -10,7 +10,7 @@ import numpy as np
 
 from kullback.errors import InvalidForm, NoClosedForm
 from kullback.families import dispatch
-from kullback.families.discrete import Poisson
+from kullback.families.counts import Poisson
 from kullback.families.gamma import Exponential
 from kullback.families.line import Line
 from kullback.families.mixture import Mixture
