@@ -194,6 +194,26 @@ def test_infinite_rows_have_finite_gradients(kernels: Any) -> None:
             assert error(out.cpu(), exact) < 1e-6
 
 
+def test_no_launch_asks_for_more_warps_than_any_gpu_runs() -> None:
+    """32 warps of 64 threads are more than AMD's data-centre GPUs give a program."""
+    from kullback.losses._triton import primitives
+
+    for v in (1, 5, 255, 4096, 32000, 50257, 128256, 2**20):
+        for largest in (primitives.ROW_BLOCK, primitives.PAIR_BLOCK):
+            got = primitives.launch(v, largest)
+            assert 1 <= got["num_warps"] <= 16
+            assert got["BLOCK"] <= largest
+
+
+def test_targets_that_start_off_alignment(kernels: Any) -> None:
+    """A compiled load of aligned labels reads the wrong ones where they are a slice from the middle."""
+    z = logits(37, torch.float32)
+    y = torch.tensor([9, 0, 36, 18, 12], device=DEVICE)[1:]
+    flags = {"smooth": False, "entropy": False, "top": False, "complement": False, "softcap": 0.0, "temperature": 1.0}
+    got = kernels.statistics(z, y[:, None], None, **flags)
+    assert torch.equal(got.logit[:, 0].float(), z.gather(1, y[:, None])[:, 0])
+
+
 def test_scale() -> None:
     from kullback.losses import _triton as kernels
 
