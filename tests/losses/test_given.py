@@ -183,6 +183,16 @@ def test_wide_logits() -> None:
     torch.testing.assert_close(losses.total_variation(t, s), torch.tensor(1.0))
 
 
+@pytest.mark.parametrize("temperature", [1e-2, 1e-4])
+def test_low_temperatures_have_no_nan(temperature: float) -> None:
+    """The gradient of F.kl_div into its target is NaN where a probability has vanished."""
+    t, s = make()[0], make(seed=5)[0]
+    for divergence, o in DIVERGENCES:
+        o = {**o, "temperature": temperature, "temperature_scaling": "t2"}
+        for x in results(lambda t, s, d=divergence, o=o: d(t, s, **o), [t, s]):
+            assert bool(torch.isfinite(x).all())
+
+
 @pytest.mark.parametrize("v", [1, 2, 31])
 def test_small_vocabularies(v: int) -> None:
     z, y = make(v=v)

@@ -25,6 +25,7 @@ def _rows(
     W,
     w_stride,
     LSE,
+    LOGIT,
     SMOOTH,
     ENTROPY,
     TOP,
@@ -40,6 +41,7 @@ def _rows(
     HAS_CAP: tl.constexpr,
     HAS_W: tl.constexpr,
     STATISTICS: tl.constexpr,
+    PICK: tl.constexpr,
     SMOOTHED: tl.constexpr,
     WITH_ENTROPY: tl.constexpr,
     WITH_TOP: tl.constexpr,
@@ -53,6 +55,12 @@ def _rows(
     Z += row * z_stride
     W += row * w_stride
     offsets = tl.arange(0, BLOCK)
+    if PICK:
+        # Before anything is written over it; the reductions below let no thread run ahead of this.
+        y_at = tl.load(ID + row)
+        here = (y_at >= 0) & (y_at < V)
+        picked = transform(tl.load(Z + y_at, mask=here, other=0.0), cap, inverse_temperature, HAS_CAP)
+        tl.store(LOGIT + row, tl.where(here, picked, 0.0))
     if STATISTICS:
         # m the largest so far, s = Σ e^(y−m), t = Σ e^(y−m)·(y−m): one exponential for each entry.
         m = -float("inf")
@@ -147,6 +155,7 @@ def _run(
     softcap: float,
     temperature: float,
     lse: Tensor,
+    logit: Tensor | None = None,
     smooth: Tensor | None = None,
     entropy: Tensor | None = None,
     top: Tensor | None = None,
@@ -164,14 +173,14 @@ def _run(
     if z.shape[0] == 0:
         return
     assert z.stride(1) == 1 or v == 1
-    rows = (lse, smooth, entropy, top, weight, g_lse, g_logit, g_smooth, g_entropy)
+    rows = (lse, logit, smooth, entropy, top, weight, g_lse, g_logit, g_smooth, g_entropy)
     with on_device(z):
         _rows[(z.shape[0],)](
             z,
             z.stride(0),
             z if out is None else out,
             0 if out is None else out.stride(0),
-            z if ids is None else ids,
+            z if ids is None else ids.contiguous(),
             z if class_weight is None else class_weight,
             class_weight.stride(0) if class_weight is not None and class_weight.ndim == 2 else 0,
             *(z if pointer is None else pointer.contiguous() for pointer in rows),
@@ -182,6 +191,7 @@ def _run(
             HAS_CAP=softcap > 0.0,
             HAS_W=class_weight is not None,
             STATISTICS=statistics,
+            PICK=logit is not None,
             SMOOTHED=smooth is not None or g_smooth is not None,
             WITH_ENTROPY=statistics and entropy is not None,
             WITH_TOP=top is not None,
@@ -223,7 +233,8 @@ def statistics(
     """Row statistics of logits z [N, V]; with `complement`, z is overwritten."""
     shape = {"softcap": softcap, "temperature": temperature}
     out = empty_statistics(z, z.shape[0], ids, smooth=smooth, entropy=entropy, top=top)
-    if ids is not None:
+    one = ids is not None and ids.shape[1] == 1 and not complement
+    if ids is not None and not one:
         out.logit.copy_(_pick(z, ids, **shape))
         if complement:
             _empty_ids(z, ids)
@@ -232,6 +243,8 @@ def statistics(
         class_weight if smooth else None,
         statistics=True,
         lse=out.lse,
+        logit=out.logit if one else None,
+        ids=ids if one else None,
         smooth=out.smooth if smooth else None,
         entropy=out.entropy if entropy else None,
         top=out.top if top else None,
@@ -311,7 +324,6 @@ def cross_entropy(
     """Statistics of a row and d(weight·L)/dz in one launch: read once from memory, again from cache; `out` may be z."""
     smooth = label_smoothing > 0.0
     got = empty_statistics(z, z.shape[0], target[:, None], smooth=smooth, entropy=entropy, top=top)
-    got.logit.copy_(_pick(z, target[:, None], softcap=softcap, temperature=temperature))
     # The derivative in lse is the one at lse = 0 plus slope·weight·lse, which the kernel adds when it knows lse.
     g_lse, g_logit, g_smooth = terms.derivatives(
         torch.zeros_like(weight), weight, target, class_weight,
@@ -324,6 +336,7 @@ def cross_entropy(
         softcap=softcap,
         temperature=temperature,
         lse=got.lse,
+        logit=got.logit,
         smooth=got.smooth if smooth else None,
         entropy=got.entropy if entropy else None,
         top=got.top if top else None,
