@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "_special": set(),
     "_special_scalar": {"_special"},
     "_special_numba": {"_special"},
+    "_lanes_numba": set(),
     "forms": {"errors"},
     "_keyed": {"errors"},
     "_values": {"errors", "forms"},
@@ -40,8 +41,8 @@ ALLOWED: dict[str, set[str]] = {
 for room in ROOMS:
     ALLOWED[room] = CORE | {"measures", "result", "statistics", "laws", room}
 ALLOWED["engine"] = {"errors", "engine"}
-ALLOWED["learn"] |= {"families"}
-ALLOWED["evaluation"] |= {"families", "engine"}
+ALLOWED["learn"] |= {"families", "_lanes_numba"}
+ALLOWED["evaluation"] |= {"families", "engine", "_lanes_numba"}
 ALLOWED["tables"] |= {"engine"}
 ALLOWED["samples"] |= {"families"}  # the likelihood of a sample under a family
 

@@ -21,6 +21,8 @@ from typing import Any
 import numba
 from numba import config
 
+from kullback import _lanes_numba
+
 # Sums may be reordered and divisions fused; NaN and ∞ keep their meaning, because no-NaN flags would break comparisons.
 _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
@@ -29,13 +31,9 @@ _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 def _cache_folder() -> str:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or str(Path.home() / ".cache")
     # numba notices a change in a loop's own file, not in the files whose functions it calls: all name the folder.
-    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    files = [Path(_lanes_numba.__file__), *sorted(Path(__file__).parent.glob("*.py"))]
+    sources = b"".join(path.read_bytes() for path in files)
     return str(Path(base) / "kullback" / "numba" / hashlib.sha256(sources).hexdigest()[:12])
-
-
-def part(function: Callable[..., Any]) -> Any:
-    """A scalar function for use inside loops; its operations keep their order even where the loop's may not."""
-    return numba.njit(function, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
 
 
 def jit(function: Callable[..., Any] | None = None, *, fast: bool = True) -> Any:
