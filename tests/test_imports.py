@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "_special_scalar": {"_special"},
     "_special_numba": {"_special", "_compile"},
     "_compile": set(),
+    "_lanes_numba": set(),
     "forms": {"errors"},
     "_keyed": {"errors"},
     "_values": {"errors", "forms"},
@@ -53,8 +54,8 @@ ALLOWED: dict[str, set[str]] = {
 for room in ROOMS:
     ALLOWED[room] = CORE | {"measures", "result", "statistics", "laws", room}
 ALLOWED["engine"] = {"errors", "engine"}
-ALLOWED["learn"] |= {"families"}
-ALLOWED["evaluation"] |= {"families", "engine"}
+ALLOWED["learn"] |= {"families", "_lanes_numba"}
+ALLOWED["evaluation"] |= {"families", "engine", "_lanes_numba"}
 ALLOWED["tables"] |= {"engine"}
 ALLOWED["samples"] |= {"families"}  # the likelihood of a sample under a family
 

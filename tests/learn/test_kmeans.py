@@ -84,6 +84,7 @@ def test_clusters_find_the_topics() -> None:
 def test_the_bottleneck_hardens_with_beta() -> None:
     X = np.random.default_rng(0).dirichlet(np.ones(5), 40)
     soft, sharp = (KLKMeans(3, beta=b, random_state=0, tol=1e-9, max_iter=2000).fit(X) for b in (5.0, 200.0))
+    assert all(np.diff(m.objective_path_).max() <= 1e-9 for m in (soft, sharp))
     assert soft.rate_ < sharp.rate_
     assert soft.information_retained_ < sharp.information_retained_
     assert np.allclose(soft.predict_proba(X).sum(axis=1), 1)
@@ -105,6 +106,8 @@ def test_bad_input_is_named() -> None:
         KLKMeans(1).fit([[1.0, 2.0], [0.0, 0.0]])
     with pytest.raises(ValueError, match=r"Negative values.*row 0"):
         KLKMeans(1).fit([[-1.0, 2.0]])
+    with pytest.raises(InvalidDistribution, match="Row 0 given to KLKMeans as init is all zeros"):
+        KLKMeans(1, init=np.zeros((1, 2))).fit(np.ones((2, 2)))
     with pytest.raises(ValueError, match="more clusters than rows"):
         KLKMeans(3).fit(np.ones((2, 2)))
     with pytest.raises(ValueError, match="Choose one of 'hartigan'"):

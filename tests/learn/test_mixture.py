@@ -103,6 +103,18 @@ def test_weights_are_repetitions(seed: int, family: str) -> None:
     assert one.objective_ == pytest.approx(two.objective_, rel=1e-6)
 
 
+@pytest.mark.parametrize(("family", "seen", "new"), [("multinomial", [[1, 2, 0], [1, 1, 0]], [[0, 0, 1], [1, 0, 0]]),
+                                                  ("bernoulli", [[1, 0], [1, 1]], [[0, 1], [1, 1]])])  # fmt: skip
+def test_what_cannot_be_has_density_zero(family: str, seen: list, new: list) -> None:
+    model = MixtureMLE(1, family=family, prior=0.0).fit(seen)
+    first, second = model.score_samples(new)
+    assert first == -np.inf
+    assert np.isfinite(second)
+    assert model.score(new) == -np.inf
+    assert model.explain(new).value == np.inf
+    assert np.isfinite(model.explain(new[1:]).value)
+
+
 def test_products_of_families() -> None:
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 2, 300)
@@ -128,6 +140,10 @@ def test_bad_input_is_named() -> None:
         MixtureMLE(family="vonmises-fisher").fit([[1.0, 0.0], [0.0, 2.0]])
     with pytest.raises(ValueError, match="singular"):
         MixtureMLE(1, prior=0.0).fit([[1.0, 1.0], [2.0, 2.0]])
+    with pytest.raises(ValueError, match="above 1e150"):
+        MixtureMLE(1).fit([[1e200], [2.0]])
+    with pytest.raises(ValueError, match=r"family = None; expected one of gaussian"):
+        MixtureMLE(1, family=None).fit([[1.0], [2.0]])
     with pytest.raises(ValueError, match="Choose one of 'gaussian'"):
         MixtureMLE(1, family="cauchy").fit([[1.0], [2.0]])
 

@@ -137,6 +137,10 @@ def test_bad_input_is_named() -> None:
         KLNMF(1).fit(np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"n_components must lie in \[1"):
         KLNMF(0).fit(np.ones((3, 2)))
+    with pytest.raises(ValueError, match="above 1e150"):
+        KLNMF(1).fit([[1e200, 1.0]])
+    with pytest.raises(ValueError, match="Column 1 of init is all zeros"):
+        KLNMF(1, init=np.array([[1.0, 0.0]])).fit(np.ones((3, 2)))
     with pytest.raises(ValueError, match="infinity"):
         KLNMF(1).fit([[np.inf, 1.0]])
     assert KLNMF(1, random_state=0).fit([[1.0, 2.0], [2.0, 4.0]]).score([[0.0, 1.0]]) < 0

@@ -125,6 +125,20 @@ def test_distances_affinities_and_rows_agree() -> None:
         distances.transform(np.sqrt(D2))
 
 
+@pytest.mark.parametrize(("n", "dimensions"), [(60, 3), (150, 2), (150, 1)])
+def test_the_gaussian_kernel_ends_below_a_linear_map(n: int, dimensions: int) -> None:
+    # Its pull grows with distance: a step as long as Student's throws the points to where every kernel is 0.
+    from sklearn.decomposition import PCA
+
+    X = load_digits().data[:n]
+    model = SNE(dimensions, kernel="gaussian", perplexity=12, random_state=0).fit(X)
+    plane = PCA(dimensions).fit_transform(X)
+    linear = min(
+        embedding_divergence(X, plane / s, objective="sne", perplexity=12).value for s in np.geomspace(1, 100, 30)
+    )
+    assert model.kl_divergence_ < 0.9 * linear
+
+
 def test_new_rows_go_where_their_neighbours_are() -> None:
     X, y = load_digits(return_X_y=True)
     model = SNE(random_state=0, polish=50).fit(X[:500])
@@ -195,12 +209,23 @@ def test_bad_input_is_named() -> None:
         SNE().fit(X)
     with pytest.raises(ValueError, match="Negative"):
         SNE(metric="kl", perplexity=5).fit(X)
+    with pytest.raises(ValueError, match="polish must be an integer"):
+        SNE(perplexity=5, polish="long").fit(X)
+    with pytest.raises(TypeError, match="n_jobs must be an integer"):
+        SNE(perplexity=5, n_jobs=2.5).fit(X)
     with pytest.raises(ValueError, match="square matrix"):
         SNE(metric="precomputed", perplexity=5).fit(np.abs(X))
     with pytest.raises(ValueError, match="inconsistent"):
         embedding_divergence(X, X[:50], perplexity=5)
     with pytest.raises(ValueError, match="Choose one of"):
         embedding_divergence(X, X, objective="isomap")
+
+
+@pytest.mark.parametrize("unit", [1e-160, 1e200])
+def test_the_unit_of_the_data_does_not_matter(unit: float) -> None:
+    X, Y = np.random.default_rng(0).normal(size=(2, 60, 3))
+    one, other = (embedding_divergence(u * X, Y, perplexity=8).value for u in (1.0, unit))
+    assert other == pytest.approx(one, rel=1e-9)
 
 
 def test_clusters_that_drift_apart_still_have_a_divergence() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits, load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -110,6 +110,12 @@ def test_bad_input_is_named() -> None:
     model = SoftmaxRegression().fit(X, ["a", "a", "b", "b"])
     with pytest.raises(ValueError, match=r"Row 1 of y has the class.*'c'.*never seen"):
         model.score(X[:2], ["a", "c"])
+    with pytest.raises(InvalidDistribution, match="holds no numbers"):
+        SoftmaxRegression().fit(X, [["a", "b"]] * 4)
+    with pytest.raises(ValueError, match="inconsistent"):
+        model.explain(X, ["a", "b"])
+    with pytest.raises(TypeError, match="this scorer is for classifiers"):
+        kl_scorer(LinearRegression().fit(X, [0, 1, 2, 3]), X, [0, 1, 2, 3])
     with pytest.raises(ValueError, match="prior has shape"):
         SoftmaxRegression(prior=[0.2, 0.3, 0.5]).fit(X, [0, 0, 1, 1])
     with pytest.raises(TypeError, match="takes no sample_weight"):
@@ -135,6 +141,16 @@ def test_boosting_learns_from_raters() -> None:
     soft = SoftTarget(boosting).fit(X[:900], Y[:900])
     hard = boosting.fit(X[:900], Y[:900].argmax(axis=1))
     assert kl_scorer(soft, X[900:], Y[900:]) > kl_scorer(hard, X[900:], Y[900:])
+
+
+def test_an_unfitted_teacher_learns_from_distributions() -> None:
+    X, Y = raters()
+    X, Y = X[:200, :40].toarray(), Y[:200]
+    student = Distilled(SoftmaxRegression(0.01), RandomForestClassifier(10, min_samples_leaf=5, random_state=0)).fit(
+        X, Y
+    )
+    assert isinstance(student.teacher_, SoftTarget)
+    assert 0 < student.kl_to_teacher_ < 1
 
 
 def test_a_distilled_tree_is_closer_to_its_teacher() -> None:

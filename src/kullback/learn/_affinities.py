@@ -57,6 +57,9 @@ def geometry(X: Any, metric: str, other: Any = None) -> Geometry:
     Z = X if other is None else other
     if metric == "euclidean":
         A, B = np.asarray(X, np.float64), np.asarray(Z, np.float64)
+        largest = max(float(np.abs(A).max(initial=0.0)), float(np.abs(B).max(initial=0.0)))
+        if largest > 1e100 or 0.0 < largest < 1e-100:  # squares would leave the range; P does not depend on the unit
+            A, B = A / largest, B / largest
         center = B.mean(axis=0)  # the smaller the numbers, the less |a|² + |b|² − 2ab cancels
         A, B = A - center, B - center
         squares, lengths, twice = (A**2).sum(axis=1), (B**2).sum(axis=1), np.ascontiguousarray(-2.0 * B.T)

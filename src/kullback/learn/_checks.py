@@ -70,7 +70,13 @@ def no_empty_rows(sums: NDArray[np.float64], whom: str) -> None:
 
 def distributions(Y: Floats, name: str = "y") -> NDArray[np.float64]:
     """Rows that sum to 1, normalised to the last bit; anything else is refused by row."""
-    Y = np.asarray(Y, dtype=np.float64)
+    try:
+        Y = np.asarray(Y, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidDistribution(
+            f"{name} has shape {np.shape(Y)}, so its rows are distributions over the classes, but it holds no numbers. "
+            f"Give labels as a vector (n,), or one column per class."
+        ) from None
     if not np.isfinite(Y).all():
         row = int(np.flatnonzero(~np.isfinite(Y).all(axis=1))[0])
         raise InvalidDistribution(f"{name} contains NaN or inf, first in row {row}. Drop or fill that row.")

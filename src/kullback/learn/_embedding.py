@@ -39,6 +39,7 @@ class Forces:
         log_weight = np.log(np.where(weight > 0, weight, 1.0))
         row_mass = np.asarray(P.sum(axis=1)).ravel()
         self.constant = float(P.data @ logs) - (0.0 if self.fast else 2.0 * float(row_mass @ log_weight))
+        self.gentle = 1.0 / (8.0 * float(row_mass.max()))
         self.n_threads = n_threads
         self.rows = Rows(n_threads)
         # Row i meets i others: equal areas of the triangle.
@@ -95,6 +96,8 @@ class Forces:
             z,
         )
         Z = float(z.sum())
+        if not Z > 0.0:  # all so far apart that no kernel is above 0: too far, for a line search to come back from
+            return np.inf, np.ascontiguousarray((4.0 * exaggeration * pull).T)
         gradient = 4.0 * (exaggeration * pull - push / Z)
         return self.constant + float(self.cost.sum()) + float(np.log(Z)), np.ascontiguousarray(gradient.T)
 
@@ -108,14 +111,19 @@ class Forces:
 def descend(
     forces: Forces, Y: NDArray[Any], *, exaggeration: float, early: int, late: int, note: Callable[[float, Any], bool]
 ) -> NDArray[Any]:
-    """Exaggerated attraction first, so that clusters find each other; then the true objective."""
+    """Exaggerated attraction first, so that clusters find each other; then the true objective.
+
+    Not with a Gaussian kernel: its pull does not fade with distance, and would carry all points to one.
+    """
+    exaggeration = 1.0 if forces.kernel.gaussian else exaggeration
     kind = np.float32 if forces.fast else np.float64
     Y = np.array(Y, kind, order="C")  # `flat` must be a view
     flat = Y.reshape(-1)
     velocity, gain = np.zeros_like(flat), np.ones_like(flat)
     for t in range(early + late):
         factor, momentum = (exaggeration, 0.5) if t < early else (1.0, 0.8)
-        rate = max(forces.n / factor, 10.0)
+        # A Gaussian's pull grows without end: its step must stay below 2 over the largest curvature, 8 factor Σ_j P_ij.
+        rate = forces.gentle / factor if forces.kernel.gaussian else max(forces.n / factor, 10.0)
         look = t % 50 == 49
         # While attraction is exaggerated, repulsion is small and changes slowly: every third one will do.
         value, gradient = forces(Y, exaggeration=factor, value=look, fresh=look or t >= early or t % 3 == 0)

@@ -232,6 +232,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
             centers = np.asarray(self.init, dtype=np.float64)
             if centers.shape != (k, P.shape[1]) or (centers < 0).any() or not np.isfinite(centers).all():
                 raise ValueError(f"init must be ({k}, {P.shape[1]}), finite and ≥ 0; got shape {centers.shape}.")
+            no_empty_rows(centers.sum(axis=1), "KLKMeans as init")
             return _nearest(P, centers / centers.sum(axis=1, keepdims=True), 0.01)
         choice("init", self.init, ("random", "kl++"))
         if k >= n:
@@ -313,7 +314,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
             if len(path) > 1 and path[-2] - value <= self.tol * max(value, 0.0):
                 converged = True
                 break
-        return _Solution(path[-1], T.argmax(axis=1), T, start.path + path, converged)
+        return _Solution(path[-1], T.argmax(axis=1), T, path, converged)
 
     def _learn(self, P: Any, weight: Floats, best: _Solution, inverse: NDArray[np.int64]) -> None:
         """Everything learned, the objective measured anew as a sum of non-negative terms."""

@@ -23,6 +23,9 @@ from kullback.result.estimate import Estimate
 
 Floats = NDArray[np.float64]
 
+# Families write −1e30 for log 0, so that 0 · log 0 is 0 in a product; below this a log-density is −∞.
+_IMPOSSIBLE = -1e25
+
 
 class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn has no types
     """Minimise −E log Σ_k π_k p(x; θ_k) over π and θ: KL(data‖mixture), up to the data's own entropy.
@@ -138,7 +141,8 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
 
     def score_samples(self, X: Any) -> Floats:
         """Log-density of each row, nats."""
-        return np.asarray(log_sum_exp(self._joint(X), xp=np)[:, 0])
+        value = np.asarray(log_sum_exp(self._joint(X), xp=np)[:, 0])
+        return np.where(value > _IMPOSSIBLE, value, -np.inf)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:  # noqa: ARG002  scikit-learn's signature
         """Mean log-density: minus the cross-entropy of the rows under the mixture."""
@@ -169,7 +173,10 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         share = share / share.sum()
         R = np.exp(joint + cost[:, None])
         parts = {"sample": share * cost, "component": (share * cost) @ R}
-        return Contributions("−E log p(x) + prior", float(share @ cost) + self._penalty_, parts, self._penalty_)
+        value = float(share @ cost) + self._penalty_
+        if (cost[share > 0] >= -_IMPOSSIBLE).any():
+            parts, value = {n: np.where(v > 1e20, np.inf, v) for n, v in parts.items()}, np.inf
+        return Contributions("−E log p(x) + prior", value, parts, self._penalty_)
 
     def kl_to(self, other: MixtureMLE, *, n_samples: int = 20_000, random_state: Any = 0) -> Estimate:
         """KL(self‖other) from draws, with its 95 % interval held between 0 and a variational upper bound.
@@ -208,7 +215,13 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
             choice("family", self.family, tuple(FAMILIES))
             return FAMILIES[self.family]()
         parts = []
-        for name, columns in self.family:
+        try:
+            pairs = [(name, columns) for name, columns in self.family]
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"family = {self.family!r}; expected one of {', '.join(FAMILIES)}, or a list of (family, columns)."
+            ) from None
+        for name, columns in pairs:
             choice("family", name, tuple(FAMILIES))
             parts.append((FAMILIES[name](), np.asarray(columns, dtype=np.int64)))
         used = np.sort(np.concatenate([c for _, c in parts]))
@@ -226,6 +239,9 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
             dtype=np.float64,
             ensure_min_samples=2 if reset else 1,
         )
+        values = X.data if sp.issparse(X) else X
+        if values.size and np.abs(values).max() > 1e150:
+            raise ValueError("X holds numbers above 1e150, whose squares are no numbers. Divide X by a constant first.")
         return sp.csr_matrix(X) if sp.issparse(X) else X
 
     def _joint(self, X: Any) -> Floats:

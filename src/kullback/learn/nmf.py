@@ -270,6 +270,10 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         if np.isinf(values).any():
             raise ValueError("X contains infinity. Counts are finite; mark what was not observed as NaN.")
         non_negative(X, "KLNMF")
+        if (values > 1e150).any() or ((values > 0) & (values < 1e-150)).any():
+            raise ValueError(
+                "X holds numbers above 1e150 or positive ones below 1e-150. Multiply X by a constant first."
+            )
         if reset:
             self._dtype_ = X.dtype.name
         counts = read(X, self.missing)
@@ -284,6 +288,12 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
             H = np.array(self.init, dtype=np.float64)
             if H.shape != (k, d) or not np.isfinite(H).all() or (H < 0).any():
                 raise ValueError(f"init must be ({k}, {d}), finite and ≥ 0; got shape {H.shape}.")
+            if not (H.sum(axis=0) > 0)[mass > 0].all():
+                column = int(np.flatnonzero((H.sum(axis=0) <= 0) & (mass > 0))[0])
+                raise ValueError(
+                    f"Column {column} of init is all zeros but X has counts there, so that WH could never reach them. "
+                    "Give every such column a positive entry."
+                )
             return np.ascontiguousarray(H.T)
         choice("init", self.init, ("random",))
         random = check_random_state(self.random_state)

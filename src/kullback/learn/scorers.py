@@ -71,6 +71,12 @@ def d2_crps_scorer(estimator: Any, X: Any, y: ArrayLike, sample_weight: Any = No
 
 
 def _pair(estimator: Any, X: Any, y: ArrayLike) -> tuple[Floats, LogProbs | Probs]:
+    if not hasattr(estimator, "classes_"):
+        raise TypeError(
+            f"{type(estimator).__name__} has no classes_: this scorer is for classifiers. For an estimator with "
+            "predict_dist use cross_entropy_scorer, crps_scorer or d2_crps_scorer: a ratio of the cross-entropies of "
+            "densities would depend on the unit of y."
+        )
     T = against(y, np.asarray(estimator.classes_))
     if hasattr(estimator, "predict_log_proba"):
         return T, LogProbs(np.asarray(estimator.predict_log_proba(X), dtype=np.float64))

@@ -47,6 +47,7 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
         fft hands the descent to openTSNE; auto does so above 20,000 points.
     init : "pca", "random" or ndarray of shape (n_samples, n_components)
     exaggeration : float, default 12
+        Of the attraction in the first steps; the Student kernel only.
     early_iter, max_iter : int, default 250 and 500
         Steps with exaggeration, and steps in all before the polish.
     polish : int or bool, default True
@@ -205,6 +206,8 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
         number("early_iter", self.early_iter, integer=True)
         number("max_iter", self.max_iter, low=1, integer=True)
         number("tol", self.tol)
+        if not isinstance(self.polish, (bool, np.bool_)):
+            number("polish", self.polish, integer=True)
 
     def _door(self, X: Any, *, reset: bool) -> Any:
         X = validate_data(

@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 
 from kullback.learn._base import whole
 from kullback.learn._checks import number, seeded
-from kullback.learn._targets import against, targets
+from kullback.learn._targets import against, is_soft, targets
 
 Floats = NDArray[np.float64]
 
@@ -157,7 +157,7 @@ class Distilled(_OverClasses):
     ----------
     student : classifier
     teacher : classifier with predict_proba, fitted or not
-        If it is not fitted, `fit` fits it on the same data.
+        If it is not fitted, `fit` fits it on the same data (on distributions through `SoftTarget`).
     temperature : float, default 1
     mix : float in [0, 1], default 1
         Share of the teacher; the rest is y.
@@ -248,10 +248,14 @@ class Distilled(_OverClasses):
         return self
 
     def _taught(self, X: Any, y: Any, weight: Floats) -> Any:
+        from kullback.learn.softmax_regression import SoftmaxRegression
+
         try:
             check_is_fitted(self.teacher)
         except Exception:  # noqa: BLE001  not fitted: scikit-learn and its kin raise NotFittedError, others their own
             teacher = clone(self.teacher)
+            if is_soft(y) and not isinstance(teacher, (SoftmaxRegression, _OverClasses)):
+                teacher = SoftTarget(teacher)
             if has_fit_parameter(teacher, "sample_weight"):
                 return teacher.fit(X, y, sample_weight=weight)
             return teacher.fit(X, y)

@@ -138,7 +138,7 @@ class SoftmaxRegression(ClassifierMixin, Learner):  # type: ignore[misc]  # scik
         self.intercept_ = b.astype(X.dtype, copy=False)
         self.entropy_floor_ = float(share @ _entropies(T))
         self.cross_entropy_ = float(share @ -(T * self._log_softmax(X)).sum(axis=1))
-        self.objective_ = value - constant
+        self.objective_ = float(value - constant)
         self.objective_path_ = np.array([*(v - constant for v in track.path), self.objective_])
         self.n_iter_ = max(n_iter, 1)
         self.converged_ = converged
@@ -175,6 +175,7 @@ class SoftmaxRegression(ClassifierMixin, Learner):  # type: ignore[misc]  # scik
         """The objective on (X, y), split over samples and over classes: parts plus the penalty add up to it."""
         L = np.asarray(self.predict_log_proba(X), dtype=np.float64)
         T = against(y, self.classes_)
+        check_consistent_length(L, T)
         weight = _check_sample_weight(sample_weight, L, dtype=np.float64)
         share = weight / weight.sum()
         terms = np.where(T > 0, -T * L, 0.0) * self._class_weights(self.classes_, T, weight) * share[:, None]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kullback.evaluation._numba.exponential import exp
+from kullback._lanes_numba import exp
 from kullback.evaluation._numba.jit import jit
 
 Array = Any

@@ -7,22 +7,16 @@ and compile in a third of the time.
 from __future__ import annotations
 
 import itertools
+import numbers
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numba
-
 from kullback._compile import TERM, compiled
 
 # Sums may be reordered and divisions fused; NaN and ∞ keep their meaning, because no-NaN flags would break comparisons.
 _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
-
-
-def part(function: Callable[..., Any]) -> Any:
-    """A scalar function for use inside loops; its operations keep their order even where the loop's may not."""
-    return numba.njit(function, **TERM)
 
 
 def jit(function: Callable[..., Any] | None = None, *, fast: bool = True) -> Any:
@@ -36,9 +30,12 @@ def threads(n_jobs: int | None) -> int:
     """How many threads `n_jobs` means: None is 1, −1 all cores, −2 all but one."""
     if n_jobs is None:
         return 1
+    if not isinstance(n_jobs, numbers.Integral) or isinstance(n_jobs, bool):
+        raise TypeError(f"n_jobs must be an integer or None, got {n_jobs!r}.")
     if n_jobs == 0:
         raise ValueError("n_jobs = 0 has no meaning. Give a count, -1 for all cores, or None for one.")
-    return n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)
+    count = int(n_jobs)
+    return count if count > 0 else max(1, (os.cpu_count() or 1) + 1 + count)
 
 
 class Rows:

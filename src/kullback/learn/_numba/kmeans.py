@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
-from kullback.learn._numba.explog import log
-from kullback.learn._numba.jit import jit, part
+from kullback._lanes_numba import log, part
+from kullback.learn._numba.jit import jit
 from kullback.learn._numba.psi import excess
 
 

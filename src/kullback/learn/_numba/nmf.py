@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kullback.learn._numba.explog import log
+from kullback._lanes_numba import log
 from kullback.learn._numba.jit import jit
 from kullback.learn._numba.nmf_descent import descend
 

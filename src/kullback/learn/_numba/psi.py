@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import math
 
-from kullback.learn._numba.explog import log
-from kullback.learn._numba.jit import part
+from kullback._lanes_numba import log, part
 
 
 @part

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from kullback.learn._numba.explog import exp, log
+from kullback._lanes_numba import exp, log
 from kullback.learn._numba.jit import jit
 from kullback.learn._numba.psi import excess, excess_lanes
 

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from kullback.learn._numba.explog import exp
+from kullback._lanes_numba import exp
 from kullback.learn._numba.jit import jit
 
 

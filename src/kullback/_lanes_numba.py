@@ -1,5 +1,7 @@
 """Logarithm and exponential that the compiler can run on all lanes at once (libm's take one value at a time).
 
+For loops of any room.
+
 x = 2ᵉ m with m in [√½, √2), log m = 2 artanh(s) = 2s(1 + s²/3 + s⁴/5 + …), s = (m − 1)/(m + 1), |s| ≤ .1716: ten terms
 leave less than 2⁻⁵³. For finite normal x > 0 only; relative error ≤ 3e-16 there.
 """
@@ -7,12 +9,19 @@ leave less than 2⁻⁵³. For finite normal x > 0 only; relative error ≤ 3e-1
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from kullback.learn._numba.jit import part
+
+def part(function: Callable[..., Any]) -> Any:
+    """A scalar function for use inside loops; its operations keep their order even where the loop's may not."""
+    return numba.njit(function, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
 
 
 @intrinsic
