@@ -210,8 +210,12 @@ def _words(step: Step, classes: tuple[str, ...]) -> str:
         said.append(f"slope {slopes.min():.2f} to {slopes.max():.2f} along the curve")
     if step.family.with_bias:
         order = np.argsort(-np.abs(line.bias))[:3]
-        said.append(", ".join(f"{classes[k][:24]} ×{math.exp(line.bias[k]):.3g}" for k in order))
+        said.append(", ".join(f"{_short(classes[k])} ×{math.exp(line.bias[k]):.3g}" for k in order))
     return "; ".join(said)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 24 else name[:23] + "…"
 
 
 def _recalibrator(ladder: Ladder, classes: tuple[str, ...]) -> Recalibrator:
