@@ -129,7 +129,7 @@ def _versus(r: Evaluation) -> sheet.Table:
         (f"p-value ({v.test})", words.p_value(v.p_value), ""),
         ("anytime-valid e-value", words.e_value(v), f"loss differences bounded by {v.bound:.3g}"),
     )
-    return sheet.Table("Against the other model", ("", "nats", "interval"), rows, " ".join(words.versus(v)))
+    return sheet.Table("Against the other model", ("", "nats", "interval"), rows, words.versus(v)[0])
 
 
 def _slices(r: Evaluation) -> sheet.Table:
