@@ -225,8 +225,8 @@ def _checked_mass(values: NDArray[Any], what: str, *, normalise: bool) -> NDArra
     looks = " Values above 1 suggest logits: pass kb.Logits(...) (--logits)." if highest > 1.0 + slack else ""
     raise InvalidDistribution(
         f"{int(off.sum())} of {total.size} rows of {_CALLED.get(what, what)} do not sum to 1; row {first} sums to "
-        f"{total[first]:.9g}, the worst, row {worst}, to {total[worst]:.9g} (tolerance {slack:.1e}).{looks} If they are "
-        f"rounded, say normalise=True (--normalise)."
+        f"{total[first]:.9g}, the worst, row {worst}, to {total[worst]:.9g} (tolerance {slack:.1e}).{looks} If they "
+        f"are rounded, say normalise=True (--normalise)."
     )
 
 
