@@ -297,3 +297,28 @@ def test_soft_truth_shows_its_own_entropy():
     e = evaluate(p, q)
     assert e.scores["truth_entropy"].value + e.scores["kl_divergence"].value == pytest.approx(e.cross_entropy.value)
     assert e.scores["kl_divergence"].value == pytest.approx(float(np.mean(kb.kl_divergence(p, q))), rel=1e-10)
+
+
+def test_the_rung_that_is_read_holds_the_one_that_is_chosen():
+    # 200 rows carry no curve with base rates; a curve without them would leave most of what is wasted unseen.
+    y, q, _ = drawn(200, 3)
+    e = evaluate(np.zeros_like(y), q)
+    chosen = next(g for g in e.ladder if g.chosen)
+    assert "base rate" in chosen.name
+    assert e.reliability.value == pytest.approx(chosen.gain.value, rel=0.05)
+
+
+def test_predictions_with_few_digits_are_no_copies():
+    rng = np.random.default_rng(0)
+    p = np.round(rng.random(3000), 4)
+    y = (rng.random(3000) < p).astype(int)
+    met = evaluate(y, p)
+    assert not any("repeat" in note for note in met.notes)
+    copied = evaluate(np.append(y, y[:800]), np.append(p, p[:800]))
+    assert any("repeat" in note for note in copied.notes)
+
+
+def test_probabilities_read_as_logits_are_pointed_out():
+    y, q, _ = drawn(300, 3)
+    assert any("are they probabilities" in note for note in evaluate(y, kb.Logits(q)).notes)
+    assert not any("are they probabilities" in note for note in evaluate(y, kb.Logits(np.log(q))).notes)

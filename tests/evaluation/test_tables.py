@@ -174,3 +174,31 @@ def test_predictions_of_a_number(tmp_path):
     assert (
         run(tmp_path / "r.parquet", "--mean", "m", "--std", "s", "--recalibrator", tmp_path / "x.json").exit_code == 2
     )
+
+
+def test_empty_tables_are_named(tmp_path):
+    path = tmp_path / "empty.parquet"
+    pq.write_table(
+        pa.table({"y": pa.array([], pa.int64()), "p_0": pa.array([], pa.float64()), "p_1": pa.array([], pa.float64())}),
+        path,
+    )
+    for call in (evaluate_table, log_loss_of_table):
+        with pytest.raises(InvalidInput, match="no rows"):
+            call(path)
+
+
+def test_one_column_of_probabilities(tmp_path):
+    rng = np.random.default_rng(0)
+    p = rng.random(300)
+    hit = rng.random(300) < p
+    for labels, column, classes in (
+        (hit.astype(int), "p", ("0", "1")),
+        (np.where(hit, "cat", "dog"), "p_cat", ("dog", "cat")),
+    ):
+        found = evaluate_table(pa.table({"y": labels, column: p}), probs=column if column == "p" else "p_*")
+        assert found.classes == classes
+        assert found.cross_entropy.value == pytest.approx(-np.mean(np.where(hit, np.log(p), np.log1p(-p))), rel=1e-12)
+    with pytest.raises(InvalidInput, match="a column per class"):
+        evaluate_table(pa.table({"y": rng.integers(0, 3, 300), "p_0": p}))
+    with pytest.raises(InvalidInput, match="of two classes both"):
+        log_loss_of_table(pa.table({"y": hit.astype(int), "p_1": p}))

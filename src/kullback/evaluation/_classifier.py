@@ -210,8 +210,12 @@ def _words(step: Step, classes: tuple[str, ...]) -> str:
         said.append(f"slope {slopes.min():.2f} to {slopes.max():.2f} along the curve")
     if step.family.with_bias:
         order = np.argsort(-np.abs(line.bias))[:3]
-        said.append(", ".join(f"{classes[k][:24]} ×{math.exp(line.bias[k]):.3g}" for k in order))
+        said.append(", ".join(f"{_short(classes[k])} ×{math.exp(line.bias[k]):.3g}" for k in order))
     return "; ".join(said)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 24 else name[:23] + "…"
 
 
 def _recalibrator(ladder: Ladder, classes: tuple[str, ...]) -> Recalibrator:
@@ -270,6 +274,10 @@ def _notes(predictions: Predictions, truth: Truth, scores: RowScores, clusters: 
             notes.append(f"{absent.size} of {K} classes never occur in the truth: {shown}")
         if absent.size == K - 1:
             notes.append("only one class occurs: there is no uncertainty to resolve, and skill has no meaning")
+    if predictions.log and float(predictions.values.min()) >= 0.0:
+        total = predictions.values.sum(axis=1, dtype=np.float64)
+        if float(np.abs(total - 1.0).max()) <= 1e-4:
+            notes.append("the logits of every row sum to 1: are they probabilities? They were read as logits")
     repeated = _repeated_rows(predictions, truth)
     if repeated:
         notes.append(
@@ -286,15 +294,25 @@ def _notes(predictions: Predictions, truth: Truth, scores: RowScores, clusters: 
 
 
 def _repeated_rows(predictions: Predictions, truth: Truth) -> int:
-    """How many rows are copies, if most rows are not (few distinct forecasts, as of a climatology, are no mistake)."""
+    """How many rows are copies, if most rows are not (few distinct forecasts, as of a climatology, are no mistake).
+
+    Predictions with few digits meet by chance. Then their truths differ as well, as often as the predictions themselves
+    say, which tells how many equal rows to expect.
+    """
     if truth.codes is None:
         return 0
     x = np.ascontiguousarray(predictions.values[:, : min(8, predictions.values.shape[1])], dtype=np.float64)
-    mixed = x.view(np.uint64).astype(np.uint64)
-    key = truth.codes.astype(np.uint64)
-    for column in mixed.T:
+    key = np.zeros(x.shape[0], dtype=np.uint64)
+    for column in x.view(np.uint64).T:
         key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
         key ^= key >> np.uint64(29)
-    distinct = np.unique(key).size
-    copies = int(key.size - distinct)
-    return copies if 0 < copies <= key.size // 2 else 0
+    met = key.size - np.unique(key).size
+    own = (key ^ truth.codes.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+    copies = int(key.size - np.unique(own).size)
+    if not 0 < copies <= key.size // 2:
+        return 0
+    step = max(1, key.size // 10_000)
+    q = np.exp(predictions.log_probabilities(np.arange(0, key.size, step)))
+    same = float(np.mean(np.einsum("nk,nk->n", q, q)))
+    by_chance = (met - copies) * same / max(1.0 - same, 1e-3)
+    return copies if copies > 2.0 * by_chance + 3.0 * math.sqrt(by_chance) else 0

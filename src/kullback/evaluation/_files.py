@@ -108,6 +108,8 @@ def evaluate_table(
             columns = _renamed(columns, classes)
         names = [name for _, name in columns]
         n = table.count()
+        if not n:
+            raise InvalidInput(f"{table.label} has no rows")
         if n * len(columns) > _ENTRIES_IN_MEMORY:
             if form is not None or versus is not None or (truth and "*" in truth):
                 raise InvalidInput(
@@ -124,6 +126,8 @@ def evaluate_table(
         else:
             y = table.coded(table.truth_column(truth))
         matrix = table.matrix([c for c, _ in columns])
+        if len(columns) == 1:
+            names = _two_classes(names[0], y, columns[0][0])
         other = None
         if versus is not None:
             second = found[1].matching(pattern, "the prediction pattern")
@@ -173,6 +177,7 @@ def log_loss_of_table(
     """
     with opened(source, memory=memory, threads=threads) as (table,):
         columns = table.matching(probs or "p_*", "--probs")
+        _several(columns)
         return table_log_loss(Query(table, table.truth_column(truth), columns, normalise=normalise), clusters, level)
 
 
@@ -232,6 +237,7 @@ def _large(
     random_state: int,
 ) -> Evaluation:
     y = table.truth_column(truth)
+    _several(columns)
     query = Query(table, y, columns, normalise=normalise)
     seen = query.run(clusters)
     share = min(1.0, max(20_000, min(_SAMPLE_ROWS, _SAMPLE_ENTRIES // len(columns))) / seen.n)
@@ -249,6 +255,29 @@ def _large(
         random_state=random_state,
     )
     return _labelled(over_all_rows(sample, seen, query.costliest(seen.loss * seen.n), level), table.label, "")
+
+
+def _several(columns: list[tuple[str, str]]) -> None:
+    if len(columns) < 2:
+        raise InvalidInput(
+            f"one column of predictions, {columns[0][0]!r}; inside the engine a column per class is needed, of two "
+            "classes both"
+        )
+
+
+def _two_classes(name: str, y: Any, column: str) -> list[str]:
+    """What one column of probabilities stands for: the class that its name says, or 1 of 0 and 1, and the other one."""
+    levels = list(y.levels) if isinstance(y, Coded) else []
+    for no, yes in (("0", "1"), ("false", "true"), ("False", "True")):
+        if set(levels) <= {no, yes}:
+            return [no, yes]
+    others = [level for level in levels if level != name]
+    if name in levels and len(others) <= 1:
+        return [others[0] if others else f"not {name}", name]
+    raise InvalidInput(
+        f"one column of predictions, {column!r}, for the labels {levels[:8]}: expected a column per class, or one with "
+        "the probability of class 1 of 0 and 1, or called for one of two classes as p_cat is"
+    )
 
 
 def _labelled(result: Evaluation, label: str, other: str) -> Evaluation:

@@ -228,5 +228,7 @@ def _bits(nll: Any, dimensions: int, bin_width: float, level: float) -> Estimate
         raise InvalidInput(f"bin_width={bin_width}; expected the step of the data in the units of the density")
     values = (np.asarray(nll, dtype=np.float64).reshape(-1) / dimensions - math.log(bin_width)) / math.log(2.0)
     i = mean_interval(values, level=level)
-    method = f"mean nll / {dimensions} dimensions, plus {-math.log2(bin_width):.6g} bits for steps of {bin_width:g}"
+    method = (
+        f"mean nll / {dimensions} dimensions, plus {0.0 - math.log2(bin_width):.6g} bits for steps of {bin_width:g}"
+    )
     return Estimate(i.value, i.low, i.high, level, i.standard_error, "bits per dimension", method, (values.size,))

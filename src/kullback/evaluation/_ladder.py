@@ -43,6 +43,13 @@ class Family:
     free_line: bool = True
     with_bias: bool = False
 
+    def holds(self, other: Family | None) -> bool:
+        """Can this family do all that `other` (None: nothing) can?"""
+        if other is None:
+            return True
+        wider = self.curve >= other.curve and self.with_bias >= other.with_bias
+        return wider and self.free_line >= other.free_line
+
     def parameters(self, nodes: int, classes: int) -> int:
         """Free directions: levels of the line and of the biases change nothing."""
         return (nodes - 1 if self.free_line else 0) + (classes - 1 if self.with_bias else 0)
@@ -157,7 +164,13 @@ def climb(
         for j, family in enumerate(families, start=1)
     )
     chosen = int(best[0])
-    carried = [j for j in range(1, len(steps) + 1) if j == chosen or size[j, 0] * _ROWS_PER_PARAMETER <= m]
+    # A wider family that cannot do what the chosen one does would hide a part of the loss.
+    picked = steps[chosen - 1].family if chosen else None
+    carried = [
+        j
+        for j, s in enumerate(steps, start=1)
+        if j == chosen or (size[j, 0] * _ROWS_PER_PARAMETER <= m and s.family.holds(picked))
+    ]
     widest = max(carried, key=lambda j: float(size[j, 0]), default=1)
     part = inner.truth
     loss_in, brier_in = judged(inner.c, lines[widest - 1], part.codes, part.soft)

@@ -52,6 +52,8 @@ class Query:
         self.classes = tuple(name for _, name in columns)
         K = len(columns)
         self.levels = table.rows(f"SELECT c0, count(*) FROM {table.selecting([truth])} GROUP BY c0 LIMIT {K + 1}")  # noqa: S608
+        if not self.levels:
+            raise InvalidInput(f"{table.label} has no rows")
         if any(level is None for level, _ in self.levels):
             raise InvalidInput(f"{table.label}: rows without a value in {truth!r}. Drop them first.")
         if len(self.levels) > K:
@@ -140,7 +142,8 @@ def table_log_loss(query: Query, cluster: str | None, level: float) -> Estimate:
     """The log-loss of all rows with its interval."""
     p = query.run(cluster, brief=True)
     if p.infinite:
-        note = (f"{p.infinite} rows were ruled out; with zeros read as {_CLIP} it is {p.loss:.6g}",)
+        rows = "1 row was" if p.infinite == 1 else f"{p.infinite} rows were"
+        note = (f"{rows} ruled out; with zeros read as {_CLIP} it is {p.loss:.6g}",)
         return Estimate(math.inf, math.inf, math.inf, level, math.nan, "nats", "mean over rows", (p.n,), note)
     return _mean(
         p,

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 
 # Predictions that went through a file in four to six decimals are still probabilities; more is a mistake to be named.
 ROW_SUM_TOLERANCE = 1e-6
+_CALLED = {"Probs": "predictions", "LogProbs": "log-probabilities"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,7 +210,7 @@ def _checked_mass(values: NDArray[Any], what: str, *, normalise: bool) -> NDArra
         total = mass.sum(axis=1, dtype=np.float64)
     _refuse_rows(np.isnan(total), values, "holds NaN")
     if lowest < 0.0:
-        hint = "kb.LogProbs(...)" if highest <= 0.0 else "kb.Logits(...)"
+        hint = "kb.LogProbs(...) (--log-probs)" if highest <= 0.0 else "kb.Logits(...) (--logits)"
         looks = "log-probabilities" if highest <= 0.0 else "logits"
         negative: NDArray[np.bool_] = np.any(mass < 0, axis=1)
         _refuse_rows(negative, values, f"has a negative probability; these look like {looks}: pass {hint}")
@@ -221,11 +222,11 @@ def _checked_mass(values: NDArray[Any], what: str, *, normalise: bool) -> NDArra
         return np.asarray(values / total[:, None])
     first = int(np.argmax(off))
     worst = int(np.argmax(np.abs(total - 1.0)))
-    looks = " Values above 1 suggest logits: pass kb.Logits(...)." if highest > 1.0 + slack else ""
+    looks = " Values above 1 suggest logits: pass kb.Logits(...) (--logits)." if highest > 1.0 + slack else ""
     raise InvalidDistribution(
-        f"{int(off.sum())} of {total.size} rows of {what} do not sum to 1; row {first} sums to {total[first]:.9g}, the "
-        f"worst, row {worst}, to {total[worst]:.9g} (tolerance {slack:.1e}).{looks} If they are rounded, say "
-        f"normalise=True (--normalise)."
+        f"{int(off.sum())} of {total.size} rows of {_CALLED.get(what, what)} do not sum to 1; row {first} sums to "
+        f"{total[first]:.9g}, the worst, row {worst}, to {total[worst]:.9g} (tolerance {slack:.1e}).{looks} If they "
+        f"are rounded, say normalise=True (--normalise)."
     )
 
 

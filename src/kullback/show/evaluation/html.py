@@ -7,6 +7,7 @@ from datetime import datetime
 from kullback.result.estimate import Estimate
 from kullback.result.evaluation import Evaluation
 from kullback.show.evaluation import sheet, words
+from kullback.show.evaluation.budget import budget
 from kullback.show.text import number, percent
 
 
@@ -30,9 +31,12 @@ def fragment(result: Evaluation) -> str:
 
 
 def _sheet(r: Evaluation) -> sheet.Sheet:
-    parts: list[sheet.Table | sheet.Figure] = [_terms(r), _ladder(r), _scores(r), _curve(r)]
+    drawn = budget(r)
+    parts: list[sheet.Table | sheet.Figure] = [] if drawn is None else [drawn]
+    parts.append(_terms(r, "What the loss is made of" if drawn is None else ""))
     if r.versus is not None:
-        parts.insert(1, _versus(r))
+        parts.append(_versus(r))
+    parts += [_curve(r), _ladder(r), _scores(r)]
     if r.slices:
         parts.append(_slices(r))
     if r.review:
@@ -52,21 +56,22 @@ def _interval(e: Estimate) -> tuple[str, str]:
     return words.fixed(e.value), words.interval(e)
 
 
-def _terms(r: Evaluation) -> sheet.Table:
+def _terms(r: Evaluation, title: str) -> sheet.Table:
     name = "cross-entropy" if r.kind == "classifier" else "negative log-likelihood"
-    rows = [(name, *_interval(r.cross_entropy), r.cross_entropy.method)]
+    rows = [(name, r.cross_entropy.method, *_interval(r.cross_entropy))]
     if r.finite:
-        rows.append((f"  zeros read as {r.finite.clip:.0e}", *_interval(r.finite.cross_entropy), "the finite line"))
+        rows.append((f"  zeros read as {r.finite.clip:.0e}", "the finite line", *_interval(r.finite.cross_entropy)))
+    certified = f"certified ≥ {words.fixed(r.certified)}; {r.reliability.method}"
     rows += [
-        ("= uncertainty", *_interval(r.uncertainty), r.uncertainty.method),
-        ("− resolution", *_interval(r.resolution), r.resolution.method),
-        ("+ reliability", *_interval(r.reliability), f"certified ≥ {words.fixed(r.certified)}; {r.reliability.method}"),
+        ("= uncertainty", r.uncertainty.method, *_interval(r.uncertainty)),
+        ("− resolution", r.resolution.method, *_interval(r.resolution)),
+        ("+ reliability", certified, *_interval(r.reliability)),
     ]
     if r.finite:
-        rows.append((f"  zeros read as {r.finite.clip:.0e}", *_interval(r.finite.reliability), "the finite line"))
-    rows.append(("after recalibration", *_interval(r.recalibrated), r.recalibrated.method))
-    head = ("", "nats", f"{r.cross_entropy.level:.0%} interval", "how")
-    return sheet.Table("What the loss is made of", head, tuple(rows))
+        rows.append((f"  zeros read as {r.finite.clip:.0e}", "the finite line", *_interval(r.finite.reliability)))
+    rows.append(("after recalibration", r.recalibrated.method, *_interval(r.recalibrated)))
+    head = ("", "how", "nats", f"{r.cross_entropy.level:.0%} interval")
+    return sheet.Table(title, head, tuple(rows), names=2, under=True)
 
 
 def _ladder(r: Evaluation) -> sheet.Table:
@@ -87,14 +92,14 @@ def _ladder(r: Evaluation) -> sheet.Table:
         "between if the family holds it. ▸ marks the one that the training rows choose."
     )
     head = ("rung", "what it found", "saves, nats", "interval", "in sample", "parameters")
-    return sheet.Table("Where the reliability loss sits", head, rows, note, names=2)
+    return sheet.Table("Where the reliability loss sits", head, rows, note, names=2, under=True)
 
 
 def _scores(r: Evaluation) -> sheet.Table:
     rows = tuple(
         (name.replace("_", " "), e.method, number(e.value, digits=4), words.interval(e)) for name, e in r.scores.items()
     )
-    return sheet.Table("Other scores", ("score", "what it is", "value", "interval"), rows, names=2)
+    return sheet.Table("Other scores", ("score", "what it is", "value", "interval"), rows, names=2, under=True)
 
 
 def _curve(r: Evaluation) -> sheet.Figure:
@@ -124,7 +129,7 @@ def _versus(r: Evaluation) -> sheet.Table:
         (f"p-value ({v.test})", words.p_value(v.p_value), ""),
         ("anytime-valid e-value", words.e_value(v), f"loss differences bounded by {v.bound:.3g}"),
     )
-    return sheet.Table("Against the other model", ("", "nats", "interval"), rows, " ".join(words.versus(v)))
+    return sheet.Table("Against the other model", ("", "nats", "interval"), rows, words.versus(v)[0])
 
 
 def _slices(r: Evaluation) -> sheet.Table:

@@ -14,13 +14,17 @@ from kullback.show import report
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: its first `names` columns are words, the others numbers. The template escapes every cell."""
+    """A table: its first `names` columns are words, the others numbers. The template escapes every cell.
+
+    With `under` the second column explains the first and is shown below it.
+    """
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     names: int = 1
+    under: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ def fragment(sheet: Sheet) -> str:
     return report.render_fragment("evaluation/fragment.html", sheet=sheet, tables=tables)
 
 
-WIDTH, HEIGHT = 440, 220
-_LEFT, _BOTTOM = 44, 30
+WIDTH, HEIGHT = 440, 240
+_LEFT, _BOTTOM, _TOP = 44, 34, 28
 
 
 class Axes:
@@ -65,17 +69,16 @@ class Axes:
     def __init__(self, x: tuple[float, float], y: tuple[float, float], names: tuple[str, str]) -> None:
         self.x, self.y = _wide(x), _wide(y)
         self.shapes = [
-            f'<path class="axis" d="M{_LEFT} 8V{HEIGHT - _BOTTOM}H{WIDTH - 6}"/>',
-            f'<text x="{(WIDTH + _LEFT) // 2}" y="{HEIGHT - 2}" text-anchor="middle">{names[0]}</text>',
-            f'<text x="4" y="8">{names[1]}</text>',
+            f'<path class="axis" d="M{_LEFT} {_TOP - 6}V{HEIGHT - _BOTTOM}H{WIDTH - 6}"/>',
+            f'<text x="{(WIDTH + _LEFT) // 2}" y="{HEIGHT - 2}" class="middle" text-anchor="middle">{names[0]}</text>',
+            f'<text x="4" y="11" class="start">{names[1]}</text>',
         ]
         for value, where in ((self.x[0], "start"), (self.x[1], "end")):
-            self.shapes.append(
-                f'<text x="{self._x(value):.1f}" y="{HEIGHT - 15}" text-anchor="{where}">{value:.3g}</text>'
-            )
+            at = f'x="{self._x(value):.1f}" y="{HEIGHT - _BOTTOM + 15}"'
+            self.shapes.append(f'<text {at} class="{where}" text-anchor="{where}">{value:.3g}</text>')
         for value in self.y:
             self.shapes.append(
-                f'<text x="{_LEFT - 5}" y="{self._y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
+                f'<text x="{_LEFT - 5}" y="{self._y(value) + 4:.1f}" class="end" text-anchor="end">{value:.3g}</text>'
             )
 
     def _x(self, value: float) -> float:
@@ -84,7 +87,7 @@ class Axes:
 
     def _y(self, value: float) -> float:
         low, high = self.y
-        return HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - 14) * min(1.0, max(0.0, (value - low) / (high - low)))
+        return HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - _TOP) * min(1.0, max(0.0, (value - low) / (high - low)))
 
     def line(self, points: Sequence[tuple[float, float]], *, quiet: bool = False) -> Axes:
         """Joined points."""

@@ -12,6 +12,7 @@ from kullback.result.estimate import Estimate
 from kullback.result.evaluation import Evaluation
 from kullback.show import text
 from kullback.show.evaluation import words
+from kullback.show.lines import fitted
 
 _SCORES = {
     "accuracy": "accuracy",
@@ -30,10 +31,7 @@ class EvaluationTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lines no wider than the console."""
-        for line in self._lines():
-            shown = Text(text.ascii_only(line.plain)) if options.ascii_only else line
-            shown.no_wrap, shown.overflow = True, "ellipsis"
-            yield shown
+        yield from fitted(self._lines(), console, options)
 
     def _lines(self) -> Iterator[Text]:
         r = self.result

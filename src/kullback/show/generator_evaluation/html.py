@@ -26,9 +26,9 @@ def _sheet(r: GeneratorEvaluation) -> sheet.Sheet:
         _row("Jensen–Shannon, nats", r.js),
         _row("KL(real‖mixture): missing", r.kl_real),
         _row("KL(generated‖mixture): invented", r.kl_generated),
-        _row("a classifier proves JS ≥ low end", r.classifier_bound),
-        ("p-value of no difference", number(r.p_value, digits=2), "", "shuffled sides"),
-        ("Fréchet distance", number(r.frechet), "", "a legacy yardstick, no divergence"),
+        ("a classifier proves JS ≥", r.classifier_bound.method, number(r.classifier_bound.low), ""),
+        ("p-value of no difference", "shuffled sides", number(r.p_value, digits=2), ""),
+        ("Fréchet distance", "a legacy yardstick, no divergence", number(r.frechet), ""),
     ]
     if r.bits_per_dimension is not None:
         rows.append(_row("bits per dimension", r.bits_per_dimension))
@@ -36,7 +36,9 @@ def _sheet(r: GeneratorEvaluation) -> sheet.Sheet:
     axes = sheet.Axes((0.0, end), (0.0, end), ("KL(generated‖mixture): invented", "KL(real‖mixture): missing"))
     points = [(p.kl_generated, p.kl_real) for p in r.frontier]
     parts: list[sheet.Table | sheet.Figure] = [
-        sheet.Table("How far apart", ("", "value", f"{r.js.level:.0%} interval", "how"), tuple(rows)),
+        sheet.Table(
+            "How far apart", ("", "how", "value", f"{r.js.level:.0%} interval"), tuple(rows), names=2, under=True
+        ),
         sheet.Figure(
             "Divergence frontier",
             axes.line(points).dots(points).svg("divergence frontier"),
@@ -54,7 +56,7 @@ def _sheet(r: GeneratorEvaluation) -> sheet.Sheet:
 
 
 def _row(name: str, e: Estimate) -> tuple[str, str, str, str]:
-    return name, number(e.value), f"[{number(e.low)}, {number(e.high)}]", e.method
+    return name, e.method, number(e.value), f"[{number(e.low)}, {number(e.high)}]"
 
 
 def _region(r: Region) -> tuple[str, str, str, str, str]:

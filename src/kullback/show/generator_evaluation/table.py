@@ -11,6 +11,7 @@ from rich.text import Text
 from kullback.result.estimate import Estimate
 from kullback.result.generator_evaluation import GeneratorEvaluation, Region
 from kullback.show import text
+from kullback.show.lines import fitted
 
 
 def headline(r: GeneratorEvaluation) -> str:
@@ -31,10 +32,7 @@ class GeneratorTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lines no wider than the console."""
-        for line in self._lines():
-            shown = Text(text.ascii_only(line.plain)) if options.ascii_only else line
-            shown.no_wrap, shown.overflow = True, "ellipsis"
-            yield shown
+        yield from fitted(self._lines(), console, options)
 
     def _lines(self) -> Iterator[Text]:
         r = self.result

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
+from markupsafe import Markup
+
 from kullback.result.estimate import Estimate
 from kullback.result.model_comparison import ModelComparison
 from kullback.show.evaluation import sheet
@@ -23,6 +25,8 @@ _LABELS = {
     "alignment": "alignment",
     "delta_p": "Δp of the target",
 }
+
+_QUANTILES = {"min": "smallest", "0.5": "0.5, the median", "max": "largest"}
 
 
 def page(result: ModelComparison, *, command: str | None = None, when: datetime | None = None) -> str:
@@ -49,8 +53,7 @@ def _sheet(r: ModelComparison) -> sheet.Sheet:
     if r.worst and r.kl.value > 0:
         parts.append(_worst(r))
     if r.llama:
-        lines = tuple((line,) for line in r.llama.splitlines() if line)
-        parts.append(sheet.Table("As llama.cpp reports it", ("",), lines))
+        parts.append(sheet.Figure("As llama.cpp reports it", Markup('<pre class="tool">{}</pre>').format(r.llama)))
     said = [s for s in (words.direction(r), words.enough(r)) if s]
     lede = ". ".join(s[0].upper() + s[1:] for s in said) + ("." if said else "")
     sources = (("Base P", r.base, words.size(r)), ("Other Q", r.other, "the same positions"))
@@ -63,12 +66,13 @@ def _numbers(r: ModelComparison) -> sheet.Table:
         e = getattr(r, name)
         if isinstance(e, Estimate):
             iid = r.iid_errors.get(name)
-            rows.append((label, *_cells(e), number(iid, digits=2), e.method))
+            rows.append((label, e.method, *_cells(e), number(iid, digits=2)))
     if r.bits_per_byte is not None:
         for label, e in zip(("bits per byte of P", "bits per byte of Q", "difference"), r.bits_per_byte, strict=True):
-            rows.append((label, *_cells(e), "", e.method))
+            rows.append((label, e.method, *_cells(e), ""))
     note = f"The format alone makes a KL of {number(r.noise_floor)} nats." if r.noise_floor else ""
-    return sheet.Table("How far apart", ("", "value", f"{r.kl.level:.0%} interval", "iid ±", "how"), tuple(rows), note)
+    head = ("", "how", "value", f"{r.kl.level:.0%} interval", "iid ±")
+    return sheet.Table("How far apart", head, tuple(rows), note, names=2, under=True)
 
 
 def _cells(e: Estimate) -> tuple[str, str]:
@@ -77,11 +81,11 @@ def _cells(e: Estimate) -> tuple[str, str]:
 
 
 def _quantiles(r: ModelComparison) -> sheet.Table:
-    head = ("", *r.quantiles)
-    rows = [("KL", *(number(v) for v in r.quantiles.values()))]
-    if r.delta_p_quantiles:
-        rows.append(("Δp", *(number(v) for v in r.delta_p_quantiles.values())))
-    return sheet.Table("Quantiles over positions", head, tuple(rows))
+    change = r.delta_p_quantiles
+    rows = tuple(
+        (_QUANTILES.get(q, q), number(v), *((number(change[q]),) if change else ())) for q, v in r.quantiles.items()
+    )
+    return sheet.Table("Quantiles over positions", ("share below", "KL", *(("Δp",) if change else ())), rows)
 
 
 def _survival(r: ModelComparison) -> sheet.Figure:

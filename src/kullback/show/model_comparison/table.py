@@ -12,6 +12,7 @@ from rich.text import Text
 from kullback.result.estimate import Estimate
 from kullback.result.model_comparison import ModelComparison
 from kullback.show import text
+from kullback.show.lines import fitted
 from kullback.show.model_comparison import words
 
 _SHOWN = ("min", "0.01", "0.1", "0.5", "0.9", "0.99", "0.999", "max")
@@ -26,12 +27,9 @@ class ModelComparisonTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lines no wider than the console."""
-        for line in self._lines():
-            shown = Text(text.ascii_only(line.plain)) if options.ascii_only else line
-            shown.no_wrap, shown.overflow = True, "ellipsis"
-            yield shown
+        yield from fitted(self._lines(options.max_width), console, options)
 
-    def _lines(self) -> Iterator[Text]:
+    def _lines(self, width: int) -> Iterator[Text]:
         r = self.result
         yield Text(words.headline(r), style="bold")
         yield Text(
@@ -39,7 +37,7 @@ class ModelComparisonTable:
         )
         yield Text()
         yield from self._numbers()
-        yield from self._quantiles()
+        yield from self._quantiles(width)
         yield from self._where()
         yield from self._worst()
         for note in r.notes:
@@ -89,15 +87,17 @@ class ModelComparisonTable:
         out = Text(plain, style="bold" if bold else "")
         return out.append(f"   {beside}", style="dim not bold") if beside else out
 
-    def _quantiles(self) -> Iterator[Text]:
+    def _quantiles(self, width: int) -> Iterator[Text]:
         r = self.result
         if not r.quantiles:
             return
+        # Narrow terminals lose the outermost quantiles before the extremes.
+        shown = [q for q in _SHOWN if not ((q == "0.999" and width < 89) or (q == "0.01" and width < 79))]
         yield Text()
-        yield Text("quantiles" + "".join(f"{_NAMES.get(q, q):>10}" for q in _SHOWN), style="dim")
-        yield Text("KL       " + "".join(f"{text.number(r.quantiles[q]):>10}" for q in _SHOWN))
+        yield Text("quantiles" + "".join(f"{_NAMES.get(q, q):>10}" for q in shown), style="dim")
+        yield Text("KL       " + "".join(f"{text.number(r.quantiles[q]):>10}" for q in shown))
         if r.delta_p_quantiles:
-            yield Text("Δp       " + "".join(f"{text.number(r.delta_p_quantiles[q]):>10}" for q in _SHOWN))
+            yield Text("Δp       " + "".join(f"{text.number(r.delta_p_quantiles[q]):>10}" for q in shown))
 
     def _where(self) -> Iterator[Text]:
         kinds = list(dict.fromkeys(g.kind for g in self.result.by_position))
