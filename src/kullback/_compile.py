@@ -50,5 +50,6 @@ def compiled(**options: Any) -> Callable[[Function], Function]:
 def _folder() -> str:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or str(Path.home() / ".cache")
     here = Path(__file__).parent
-    sources = b"".join(path.read_bytes() for path in sorted([*here.glob("*/_numba/*.py"), *here.glob("_*numba.py"), here / "_special.py"]))
+    files = [*here.glob("*/_numba/*.py"), *here.glob("_*numba.py"), here / "_special.py"]
+    sources = b"".join(path.read_bytes() for path in sorted(files))
     return str(Path(base) / "kullback" / "numba" / hashlib.sha256(sources).hexdigest()[:12])

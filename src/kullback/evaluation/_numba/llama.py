@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kullback.evaluation._numba.exponential import exp
+from kullback._lanes_numba import exp
 from kullback.evaluation._numba.jit import jit
 from kullback.evaluation._numba.pairs import _first, _largest
 
