@@ -10,8 +10,9 @@ import inspect
 import pathlib
 
 from kullback.families import Affine, Product, table
-from kullback.families.base import Family, spec
+from kullback.families.base import Family
 from kullback.families.matrix import members
+from kullback.families.parameters import spec
 
 # counted in the sources of torch 2.13 and TFP 0.25: rules with a finite answer
 TORCH, TFP = 54, 43

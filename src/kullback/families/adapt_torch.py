@@ -16,6 +16,7 @@ from kullback.families import (
     counts,
     dirichlet,
     gamma,
+    heavy_tails,
     interval,
     multivariate_normal,
     normal,
@@ -26,12 +27,13 @@ from kullback.families import (
 )
 from kullback.families.affine import Affine
 from kullback.families.answer import INVARIANCE, Answer
-from kullback.families.base import Family, family
+from kullback.families.base import Family
 from kullback.families.circular import ContinuousBernoulli, VonMises
 from kullback.families.foreign import Foreign
 from kullback.families.line import Line
 from kullback.families.low_rank import LowRankMultivariateNormal
 from kullback.families.mixture import Mixture
+from kullback.families.parameters import family
 from kullback.families.product import Independent
 from kullback.families.wishart import Wishart
 
@@ -41,10 +43,10 @@ NAMED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "LogNormal": (normal.LogNormal, ("loc", "scale")),
     "Laplace": (symmetric.Laplace, ("loc", "scale")),
     "Gumbel": (symmetric.Gumbel, ("loc", "scale")),
-    "Cauchy": (symmetric.Cauchy, ("loc", "scale")),
-    "HalfCauchy": (symmetric.HalfCauchy, ("scale",)),
+    "Cauchy": (heavy_tails.Cauchy, ("loc", "scale")),
+    "HalfCauchy": (heavy_tails.HalfCauchy, ("scale",)),
     "HalfNormal": (gamma.HalfNormal, ("scale",)),
-    "StudentT": (symmetric.StudentT, ("df", "loc", "scale")),
+    "StudentT": (heavy_tails.StudentT, ("df", "loc", "scale")),
     "Exponential": (gamma.Exponential, ("rate",)),
     "Gamma": (gamma.Gamma, ("concentration", "rate")),
     "InverseGamma": (gamma.InverseGamma, ("concentration", "rate")),

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from kullback.families.base import Family, family, positive, real
+from kullback.families.base import Family
 from kullback.families.expectations import Feature
 from kullback.families.line import Line, Terms
+from kullback.families.parameters import family, positive, real
 
 Array = Any
 Namespace = Any
@@ -29,7 +30,7 @@ class Affine(Line):
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The broadcast shape of base, loc and scale."""
-        from kullback.families.base import shape_of
+        from kullback.families.parameters import shape_of
 
         return tuple(np.broadcast_shapes(self.base.batch_shape, shape_of(self.loc), shape_of(self.scale)))
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import FINITE_SUM, STABLE, Answer
-from kullback.families.base import Constraint, Family, family, generator, parameter, sample_shape, whole, work
+from kullback.families.base import Family, generator, sample_shape, work
 from kullback.families.namespace import to_host
 from kullback.families.normal import made
+from kullback.families.parameters import Constraint, family, parameter, whole
 from kullback.families.symmetric import equal
 from kullback.forms import Logits, Probs
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from kullback.families.base import family, non_negative, open_probability, real, work
+from kullback.families.base import work
 from kullback.families.bessel import below_peak, log_normaliser, log_normaliser_bregman, ratio
 from kullback.families.bregman import bregman
 from kullback.families.expectations import At, Cosine, Exp, Feature, Linear, LogMean, Square
 from kullback.families.line import Line, Terms
 from kullback.families.normal import made
+from kullback.families.parameters import family, non_negative, open_probability, real
 
 Array = Any
 Namespace = Any

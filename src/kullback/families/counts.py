@@ -9,10 +9,10 @@ import numpy as np
 
 from kullback._special import gamma_step, relative_term
 from kullback.errors import InvalidDistribution
-from kullback.families.base import family, non_negative, positive, whole
 from kullback.families.expectations import Exp, Feature, Linear, LogGamma, LogMean, Square
 from kullback.families.line import Terms
 from kullback.families.normal import HALF_LOG_2PI
+from kullback.families.parameters import family, non_negative, positive, whole
 from kullback.families.whole import Whole, log_choose, stirling_rest
 
 Array = Any

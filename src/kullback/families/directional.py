@@ -9,9 +9,10 @@ import numpy as np
 
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import STABLE, Answer
-from kullback.families.base import Family, family, generator, non_negative, real_vector, sample_shape, work
+from kullback.families.base import Family, generator, sample_shape, work
 from kullback.families.bessel import log_normaliser, log_normaliser_bregman, ratio
 from kullback.families.namespace import to_host
+from kullback.families.parameters import family, non_negative, real_vector
 
 Array = Any
 Namespace = Any

@@ -9,10 +9,11 @@ import numpy as np
 
 from kullback._special import gamma_step, phi
 from kullback.families.answer import FINITE_SUM, STABLE, SUPPORT, Answer
-from kullback.families.base import Family, family, generator, positive_vector, sample_shape, whole, work
+from kullback.families.base import Family, generator, sample_shape, work
 from kullback.families.categorical import Multinomial, log_masses
 from kullback.families.dirichlet_form import dirichlet_kl, dirichlet_kl_rows
 from kullback.families.namespace import is_concrete, to_host
+from kullback.families.parameters import family, positive_vector, whole
 from kullback.families.symmetric import equal
 
 Array = Any

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kullback.errors import InvalidForm, NoClosedForm
-from kullback.families.base import Family, family
+from kullback.families.base import Family
 from kullback.families.expectations import Feature
 from kullback.families.line import Line, Terms
+from kullback.families.parameters import family
 
 Array = Any
 Namespace = Any

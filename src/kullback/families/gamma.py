@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kullback.families.base import family, nonzero, positive, real
+from kullback.families.parameters import family, nonzero, positive, real
 from kullback.families.stacy import Stacy
 
 Array = Any

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kullback._special import GAMMA_SHIFT, gamma_step, relative_term
-from kullback.families.base import family, positive, real
 from kullback.families.dirichlet_form import dirichlet_kl
 from kullback.families.expectations import (
     Absolute,
@@ -27,6 +26,7 @@ from kullback.families.expectations import (
 from kullback.families.gamma import Exponential
 from kullback.families.line import Line, Terms, log_term
 from kullback.families.normal import HALF_LOG_2PI, Normal, made
+from kullback.families.parameters import family, positive, real
 from kullback.families.stacy import stirling_error
 from kullback.families.symmetric import equal
 

@@ -80,7 +80,7 @@ class Line(Family):
         return None
 
     def _kl(self, q: Any, xp: Namespace) -> Any:
-        from kullback.families.dispatch import line_kl
+        from kullback.families.routes import line_kl
 
         return line_kl(self, q, xp)
 
@@ -90,7 +90,7 @@ class Line(Family):
         return value if value is None or scale is None else value + xp.log(xp.double(scale))
 
     def _cross_entropy(self, q: Any, xp: Namespace) -> Array | None:
-        from kullback.families.dispatch import line_cross_entropy
+        from kullback.families.routes import line_cross_entropy
 
         return line_cross_entropy(self, q, xp)
 

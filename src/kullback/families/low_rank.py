@@ -9,20 +9,12 @@ import numpy as np
 from kullback._special import psi_ratio
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import Answer
-from kullback.families.base import (
-    Family,
-    family,
-    generator,
-    positive_vector,
-    real_matrix,
-    real_vector,
-    sample_shape,
-    work,
-)
+from kullback.families.base import Family, generator, sample_shape, work
 from kullback.families.covariance import log_det
 from kullback.families.multivariate_normal import MultivariateNormal, multivariate_normal_kl
 from kullback.families.namespace import to_host
 from kullback.families.normal import HALF_LOG_2PI, made
+from kullback.families.parameters import family, positive_vector, real_matrix, real_vector
 
 Array = Any
 Namespace = Any

@@ -9,10 +9,11 @@ import numpy as np
 
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import Answer
-from kullback.families.base import Constraint, family, parameter, work
+from kullback.families.base import work
 from kullback.families.expectations import At, Feature, Linear, expectation, plus, times
 from kullback.families.line import Line, Terms
 from kullback.families.namespace import is_concrete, to_host
+from kullback.families.parameters import Constraint, family, parameter
 from kullback.families.product import families_of
 
 Array = Any
@@ -145,7 +146,7 @@ class Mixture(Line):
     def _kl(self, q: Any, xp: Namespace) -> Answer | None:
         if not all(isinstance(c, Line) for c in self.components):
             return None
-        from kullback.families.dispatch import line_kl
+        from kullback.families.routes import line_kl
 
         return line_kl(self, q, xp) if isinstance(q, Line) else None
 

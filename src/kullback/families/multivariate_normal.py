@@ -10,18 +10,11 @@ import numpy as np
 from kullback._special import psi
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import STABLE, Answer
-from kullback.families.base import (
-    Family,
-    family,
-    generator,
-    real_matrix,
-    real_vector,
-    sample_shape,
-    work,
-)
+from kullback.families.base import Family, generator, sample_shape, work
 from kullback.families.covariance import check_spd, log_det, relative_eigenvalues, spread
 from kullback.families.namespace import to_host
 from kullback.families.normal import HALF_LOG_2PI
+from kullback.families.parameters import family, real_matrix, real_vector
 
 Array = Any
 Namespace = Any

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kullback._special import normal_kl
-from kullback.families.base import family, positive, real
 from kullback.families.expectations import (
     Absolute,
     AbsolutePower,
@@ -22,6 +21,7 @@ from kullback.families.expectations import (
     Square,
 )
 from kullback.families.line import Line, Terms
+from kullback.families.parameters import family, positive, real
 
 Array = Any
 Namespace = Any

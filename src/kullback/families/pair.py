@@ -14,7 +14,7 @@ class PairOnLine:
     """log p and log q − log p as functions of p's standard variable y, and the interval that carries y."""
 
     def __init__(self, p: Any, q: Any, xp: Any) -> None:
-        from kullback.families.dispatch import relative
+        from kullback.families.routes import relative
 
         self.p, self.q, self.xp = p, q, xp
         self.m, self.rho, self.log_rho = relative(p, q, xp)

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kullback._special import log_ratio, psi, psi_ratio
-from kullback.families.base import family, greater_than, open_probability
 from kullback.families.bregman import bregman
 from kullback.families.expectations import Feature, Linear, Log, Square
 from kullback.families.line import Terms
+from kullback.families.parameters import family, greater_than, open_probability
 from kullback.families.whole import Whole
 from kullback.families.zeta import log_zeta_bregman, mean_log, zeta_log
 

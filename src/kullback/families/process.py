@@ -10,17 +10,9 @@ import numpy as np
 from kullback._special import psi
 from kullback.errors import InvalidDistribution, InvalidForm
 from kullback.families.answer import STABLE, Answer
-from kullback.families.base import (
-    Constraint,
-    Family,
-    family,
-    generator,
-    parameter,
-    positive,
-    real_vector,
-    sample_shape,
-)
+from kullback.families.base import Family, generator, sample_shape
 from kullback.families.namespace import is_concrete, to_host
+from kullback.families.parameters import Constraint, family, parameter, positive, real_vector
 from kullback.forms import Probs
 
 Array = Any

@@ -9,10 +9,11 @@ import numpy as np
 
 from kullback.errors import InvalidDistribution, InvalidForm
 from kullback.families.answer import EXACT, Answer
-from kullback.families.base import Family, family, generator
+from kullback.families.base import Family, generator
 from kullback.families.multivariate_normal import MultivariateNormal, multivariate_normal_kl
 from kullback.families.namespace import to_host
 from kullback.families.normal import Normal, made
+from kullback.families.parameters import family
 
 Array = Any
 Namespace = Any

@@ -17,6 +17,7 @@ from kullback.families import dispatch
 from kullback.families.base import work
 from kullback.families.between import between
 from kullback.families.line import Line
+from kullback.families.routes import contained
 
 Array = Any
 
@@ -141,7 +142,7 @@ def _one(p: Any, q: Any, alpha: float) -> float:
     if p.discrete != q.discrete:
         return math.inf
     beta = 1.0 - alpha
-    inside = dispatch.contained(p, q, work(1.0))
+    inside = contained(p, q, work(1.0))
     if inside is False and alpha > 1:
         return math.inf
     if p.discrete:

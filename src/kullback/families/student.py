@@ -10,11 +10,12 @@ import numpy as np
 from kullback._special import gamma_step
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import EXPECTATIONS, QUADRATURE, Answer
-from kullback.families.base import Family, family, generator, positive, real_matrix, real_vector, sample_shape, work
+from kullback.families.base import Family, generator, sample_shape, work
 from kullback.families.covariance import check_spd, log_det
 from kullback.families.multivariate_normal import MultivariateNormal, mahalanobis
 from kullback.families.namespace import to_host
 from kullback.families.normal import HALF_LOG_2PI
+from kullback.families.parameters import family, positive, real_matrix, real_vector
 
 Array = Any
 Namespace = Any

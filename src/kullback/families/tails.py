@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kullback._special import gamma_step, log_ratio, psi_ratio
-from kullback.families.base import family, positive, real
 from kullback.families.expectations import (
     Absolute,
     Feature,
@@ -24,6 +23,7 @@ from kullback.families.exponential_integral import scaled_exp1
 from kullback.families.gamma import Exponential
 from kullback.families.line import Line, Terms, log_term
 from kullback.families.normal import HALF_LOG_2PI, made
+from kullback.families.parameters import family, positive, real
 from kullback.families.symmetric import Logistic, equal, sine_ratio
 
 Array = Any

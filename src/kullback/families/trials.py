@@ -9,10 +9,10 @@ import numpy as np
 
 from kullback._special import relative_term
 from kullback.errors import InvalidDistribution
-from kullback.families.base import family, open_probability, positive, probability, whole
 from kullback.families.expectations import Exp, Feature, Linear, LogGamma, LogMean, Square
 from kullback.families.line import Terms
 from kullback.families.normal import HALF_LOG_2PI
+from kullback.families.parameters import family, open_probability, positive, probability, whole
 from kullback.families.symmetric import equal
 from kullback.families.whole import Whole, bernoulli_entropy, bernoulli_kl, stirling_rest
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from kullback.families.base import extended, family, positive, real
 from kullback.families.edges import refuse_unless
 from kullback.families.expectations import (
     Absolute,
@@ -19,6 +18,7 @@ from kullback.families.expectations import (
 )
 from kullback.families.line import Line, Terms
 from kullback.families.normal import HALF_LOG_2PI
+from kullback.families.parameters import extended, family, positive, real
 
 Array = Any
 Namespace = Any

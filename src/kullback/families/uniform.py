@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from kullback._special import log_ratio
-from kullback.families.base import family, real
 from kullback.families.edges import refuse_unless
 from kullback.families.expectations import (
     Absolute,
@@ -29,6 +28,7 @@ from kullback.families.expectations import (
 )
 from kullback.families.line import Line, Terms
 from kullback.families.namespace import is_concrete
+from kullback.families.parameters import family, real
 
 Array = Any
 Namespace = Any

@@ -10,10 +10,11 @@ import numpy as np
 from kullback._special import gamma_bregman, psi, psi_ratio
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import EXPECTATIONS, STABLE, Answer
-from kullback.families.base import Family, family, generator, positive, real_matrix, real_vector, sample_shape, work
+from kullback.families.base import Family, generator, sample_shape, work
 from kullback.families.covariance import check_spd, log_det, multivariate_gamma_log, relative_eigenvalues
 from kullback.families.multivariate_normal import mahalanobis
 from kullback.families.namespace import is_concrete, to_host
+from kullback.families.parameters import family, positive, real_matrix, real_vector
 
 Array = Any
 Namespace = Any
