@@ -1,8 +1,10 @@
 """Losses for training with torch: cross-entropy and divergences on logits, and fused with the linear head above them.
 
 `given` takes logits that are there; `linear`, `distillation` and `sparse` take features and a weight and never keep the
-N×V logits. All are made of row statistics (`ops`, `linear_ops`), whose sums over the vocabulary exist twice under the
-same names: `blocks` in plain torch, `_triton` for CUDA. `kinds` and `terms` hold the formulas, `reference` the oracle.
+N×V logits. All are made of row statistics (`ops`, `linear_ops`), whose sums over the vocabulary exist under the same
+names in plain torch (`blocks`), as compiled loops for the CPU (`_numba`) and as Triton kernels for CUDA (`_triton`).
+`kinds` and `terms` hold the formulas, `reference` the oracle. `plans` and `head` walk through a linear head in blocks
+of tokens; `at_once` is a loss on given logits in one step, for the CPU.
 """
 
 from kullback.errors import need

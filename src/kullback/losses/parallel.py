@@ -16,6 +16,7 @@ from torch import Tensor
 
 from kullback.errors import InvalidInput
 from kullback.losses import kinds, linear_ops, ops, terms
+from kullback.losses.collectives import Group, divergence_statistics, first_of, share, together
 from kullback.losses.distillation import Kind
 from kullback.losses.head import Head, token_blocks, within
 from kullback.losses.linear import HeadOptions, needs, operands
@@ -30,65 +31,7 @@ from kullback.losses.options import (
     result_dtype,
     tokens,
 )
-from kullback.losses.statistics import DivergenceStatistics, RowStatistics
-
-Group = Any
-
-
-class _Sum(torch.autograd.Function):  # type: ignore[misc]
-    """Σ over ranks of numbers whose loss every rank computes alike: the derivative passes through."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:
-        del ctx
-        x = x.clone()
-        dist.all_reduce(x, group=group)
-        return x
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        del ctx
-        return g, None
-
-
-class _Share(torch.autograd.Function):  # type: ignore[misc]
-    """x, which every rank has; its derivative is the sum of what the ranks' slices make of it."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:
-        ctx.group = group
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        g = g.contiguous().clone()
-        dist.all_reduce(g, group=ctx.group)
-        return g, None
-
-
-def _start(classes: int, first_class: int | None, group: Group) -> int:
-    if not dist.is_initialized():
-        msg = "torch.distributed is not initialised: call init_process_group, or use the functions of kullback.losses"
-        raise InvalidInput(msg)
-    return dist.get_rank(group) * classes if first_class is None else first_class
-
-
-def _together(got: RowStatistics, group: Group, *, entropy: bool, smooth: bool) -> RowStatistics:
-    """The statistics of whole rows from those of each rank's slice."""
-    top = got.lse.detach().clone()
-    dist.all_reduce(top, op=dist.ReduceOp.MAX, group=group)
-    top = torch.nan_to_num(top, neginf=0.0)
-    share = torch.exp(got.lse - top)
-    columns = [share, got.logit[:, 0]]
-    if smooth:
-        columns.append(got.smooth)
-    if entropy:
-        # A slice's mean logit is lse − entropy; an empty slice has none.
-        columns.append(share * torch.where(share == 0.0, 0.0, got.lse - got.entropy))
-    sums = _Sum.apply(torch.stack(columns), group)
-    lse = top + torch.log(sums[0])
-    whole = lse - sums[-1] / sums[0] if entropy else got.entropy
-    return RowStatistics(lse, sums[1][:, None], sums[2] if smooth else got.smooth, whole, got.top)
+from kullback.losses.statistics import RowStatistics
 
 
 def _loss(
@@ -103,7 +46,7 @@ def _loss(
     reduction: str,
     normalizer: Tensor | float | None,
 ) -> Tensor:
-    got = _together(got, group, entropy=False, smooth=label_smoothing > 0.0)
+    got = together(got, group, entropy=False, smooth=label_smoothing > 0.0)
     assert rows.target is not None
     classes = local * dist.get_world_size(group) if class_weight is None else class_weight.shape[0]
     losses = terms.loss_rows(
@@ -138,7 +81,7 @@ def cross_entropy(
     check(reduction=reduction, temperature=temperature, softcap=softcap, label_smoothing=label_smoothing)
     check_floating(input=input)
     z = input.reshape(-1, input.shape[-1])
-    start = _start(z.shape[-1], first_class, group)
+    start = first_of(z.shape[-1], first_class, group)
     rows = tokens(
         input.shape[:-1],
         input.device,
@@ -186,7 +129,7 @@ def _head_statistics(
 ) -> RowStatistics:
     head = operands(input, weight, options, wide_logits=True)
     return linear_ops.linear_statistics(
-        _Share.apply(head.x, group),
+        share(head.x, group),
         head.weight,
         head.bias,
         (target - start)[:, None],
@@ -226,7 +169,7 @@ def linear_cross_entropy(
     in the backward pass (four products).
     """
     check(reduction=reduction, temperature=temperature, softcap=softcap, label_smoothing=label_smoothing)
-    start = _start(weight.shape[0], first_class, group)
+    start = first_of(weight.shape[0], first_class, group)
     rows = tokens(
         input.shape[:-1],
         input.device,
@@ -269,12 +212,12 @@ def linear_logprob_entropy(
 ) -> tuple[Tensor, Tensor]:
     """`kullback.losses.linear_logprob_entropy` with this rank's slice of the weight."""
     check(temperature=temperature, softcap=softcap)
-    start = _start(weight.shape[0], first_class, group)
+    start = first_of(weight.shape[0], first_class, group)
     rows = tokens(input.shape[:-1], input.device, input.dtype, target=target, ignore_index=ignore_index)
     assert rows.target is not None
     options: HeadOptions = {"bias": bias, "softcap": softcap, "temperature": temperature}
     got = _head_statistics(input, weight, rows.target, start, group, options, entropy=True)
-    got = _together(got, group, entropy=True, smooth=False)
+    got = together(got, group, entropy=True, smooth=False)
     dtype = result_dtype(input.dtype)
     logprob = torch.where(rows.valid, got.logit[:, 0] - got.lse, 0.0).to(dtype).reshape(rows.shape)
     return logprob, torch.where(rows.valid, got.entropy, 0.0).to(dtype).reshape(rows.shape)
@@ -325,26 +268,6 @@ class _LinearDivergence(torch.autograd.Function):  # type: ignore[misc]
         return *((d * g.to(d.dtype)).to(dtype) if d.numel() else None for d, dtype in pairs), *(None,) * 6
 
 
-def divergence_statistics(z_t: Tensor, z_s: Tensor, group: Group, options: dict[str, Any]) -> DivergenceStatistics:
-    """`blocks.divergence_statistics` of rows whose classes are split between ranks."""
-    kernels = ops.kernels(z_s)
-    flags = {"smooth": False, "entropy": False, "top": False, "complement": False}
-    both = [
-        kernels.statistics(z, None, None, **flags, softcap=options[cap], temperature=options["temperature"]).lse
-        for z, cap in ((z_t, "softcap_t"), (z_s, "softcap_s"))
-    ]
-    lse = torch.stack(both)
-    top = lse.clone()
-    dist.all_reduce(top, op=dist.ReduceOp.MAX, group=group)
-    top = torch.nan_to_num(top, neginf=0.0)
-    share = torch.exp(lse - top)
-    dist.all_reduce(share, group=group)
-    lse = top + torch.log(share)
-    sums = torch.stack(kernels.divergence_part(z_t, z_s, lse[0], lse[1], **options))
-    dist.all_reduce(sums, group=group)
-    return DivergenceStatistics(sums[0], lse[0], lse[1], sums[1])
-
-
 def linear_divergence(
     input: Tensor,  # noqa: A002  torch's name
     weight: Tensor,
@@ -375,7 +298,7 @@ def linear_divergence(
             "expected 'mean' or 'sum', and the same classes in both"
         )
         raise InvalidInput(msg)
-    _start(weight.shape[0], 0, group)
+    first_of(weight.shape[0], 0, group)
     student = operands(input, weight, {"bias": bias, "chunk_size": chunk_size}, wide_logits=True)
     other = operands(
         teacher_input,

@@ -17,7 +17,7 @@ from kullback.losses.blocks.rows import rows_of, smooth_sums
 from kullback.losses.statistics import DivergenceStatistics, RowStatistics, empty_statistics
 from kullback.measures._numba.rows import in_threads
 
-LEAST_WORK = 2**16  # entries that are worth a thread of their own
+LEAST_WORK = 2**19  # entries that are worth a thread of their own
 NOTHING = np.empty(0)
 NO_IDS, NO_DERIVATIVES = np.empty((0, 0), np.int64), np.empty((0, 0))
 NO_WEIGHTS = np.empty((0, 0), np.float32)
