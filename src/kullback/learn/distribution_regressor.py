@@ -204,7 +204,7 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
 
     def _models(self) -> tuple[Any, Any]:
         patient = {"early_stopping": True, "n_iter_no_change": 15}
-        boost = HistGradientBoostingRegressor(learning_rate=0.06, max_iter=400, max_leaf_nodes=63, **patient)
+        boost = HistGradientBoostingRegressor(learning_rate=0.08, max_iter=300, **patient)
         mean = boost if self.mean is None else clone(self.mean)
         if self.scale is None:
             return mean, HistGradientBoostingRegressor(loss="gamma", learning_rate=0.05, max_iter=150, **patient)

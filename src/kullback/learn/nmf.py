@@ -270,7 +270,8 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         if np.isinf(values).any():
             raise ValueError("X contains infinity. Counts are finite; mark what was not observed as NaN.")
         non_negative(X, "KLNMF")
-        if (values > 1e150).any() or ((values > 0) & (values < 1e-150)).any():
+        # 32-bit numbers lie within these bounds, and comparing them with 1e150 would overflow.
+        if values.dtype == np.float64 and ((values > 1e150).any() or ((values > 0) & (values < 1e-150)).any()):
             raise ValueError(
                 "X holds numbers above 1e150 or positive ones below 1e-150. Multiply X by a constant first."
             )
