@@ -1,8 +1,13 @@
-"""Speed and error of evaluating models, beside the peers: python benchmarks/bench_evaluate.py"""
+"""Speed and error of evaluating models, beside the peers: python benchmarks/bench_evaluate.py [ROWS]
+
+With ROWS, such as 100000000, instead: the whole command on a Parquet file of so many rows, 8 bytes each, and its
+memory.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata as versions
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -85,7 +90,40 @@ def pairs():
     print(f"  ratio {theirs / mine:.1f}\n")
 
 
+def large(rows):
+    """The command in a process of its own, on probabilities of two classes that are too confident."""
+    import resource
+    import subprocess
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "p.parquet"
+        writer = None
+        for start in range(0, rows, 2_000_000):
+            z = 1.5 * rng.standard_normal(min(2_000_000, rows - start), dtype=np.float32)
+            p = 1.0 / (1.0 + np.exp(np.float32(-1.3) * z))
+            y = rng.random(z.size, dtype=np.float32) < 1.0 / (1.0 + np.exp(-z))
+            table = pa.table({"y": y.astype(np.int8), "p_0": 1.0 - p, "p_1": p})
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+        writer.close()
+        start = time.perf_counter()
+        limit = ["--memory", "500MB"]
+        command = [sys.executable, "-c", "from kullback.cli import main; main()", "evaluate", str(path), *limit]
+        subprocess.run(command, check=True, capture_output=True)
+        wall = time.perf_counter() - start
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    print(f"{rows:,} rows, K=2, --memory 500MB: {wall:.1f} s, {cpu:.1f} s of CPU, {peak:.0f} MB at most")
+
+
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        large(int(sys.argv[1]))
+        sys.exit()
     pairs()
     parquet(*log_losses(1_000_000, 10))
     log_losses(50_000, 1000)

@@ -3,8 +3,9 @@
     python benchmarks/interval_coverage.py [repetitions] [case …]
 
 z ~ N(0, s² I_K), Y ~ softmax(z); predictions: softmax(z) (none), softmax(1.6 z) (temperature), an elementwise curve
-(nl), or shifted base rates (bias). The truth of each term is the mean over 400,000 further draws. Under `none` the
-reliability is 0, at the edge of what it can be: its intervals hold it nearly always, and have to.
+(nl), or shifted base rates (bias); `uneven` is the curve where classes are not equally frequent. The truth of each term
+is the mean over 400,000 further draws. Under `none` the reliability is 0, and everywhere but under `uneven` the
+uncertainty is log K, at the edge of what they can be: their intervals hold it nearly always, and have to.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ CASES = [
     (10, 1000, "nl"),
     (10, 1000, "bias"),
     (10, 1000, "temperature"),
+    (10, 1000, "uneven"),
     (10, 10_000, "nl"),
 ]
 TERMS = ("cross_entropy", "uncertainty", "resolution", "reliability")
@@ -37,23 +39,26 @@ TERMS = ("cross_entropy", "uncertainty", "resolution", "reliability")
 def draw(K, n, kind, rng):
     """Log-probabilities of the truth and of the predictions."""
     z = SCALE[K] * rng.standard_normal((n, K))
+    if kind == "uneven":
+        z = z + np.linspace(-1.5, 1.5, K)
     log_p = log_softmax(z, axis=1)
     c = z - z.mean(axis=1, keepdims=True)
     bent = np.sign(c) * np.abs(c) ** 1.6 / 1.4
-    f = {"none": z, "temperature": 1.6 * z, "nl": bent, "bias": z + np.linspace(-0.8, 0.8, K)}[kind]
+    f = {"none": z, "temperature": 1.6 * z, "nl": bent, "uneven": bent, "bias": z + np.linspace(-0.8, 0.8, K)}[kind]
     return log_p, log_softmax(f, axis=1), rng
 
 
 def truth_of(K, kind):
     rng = np.random.default_rng(10**6)
-    sums = np.zeros(2)
+    sums, shares = np.zeros(2), np.zeros(K)
     for _ in range(20):
         log_p, log_q, _ = draw(K, 20_000, kind, rng)
         p = np.exp(log_p)
         sums += [-np.sum(p * log_q), np.sum(p * (log_p - log_q))]
+        shares += p.sum(axis=0) / 400_000
     cross_entropy, reliability = sums / 400_000
-    # The maps are injective: the law of Y given the prediction is softmax(z) itself, and classes are exchangeable.
-    uncertainty = np.log(K)
+    # The maps are injective: the law of Y given the prediction is softmax(z) itself; else classes are exchangeable.
+    uncertainty = -np.sum(shares * np.log(shares)) if kind == "uneven" else np.log(K)
     return dict(
         zip(TERMS, (cross_entropy, uncertainty, uncertainty + reliability - cross_entropy, reliability), strict=True)
     )

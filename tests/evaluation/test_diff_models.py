@@ -295,14 +295,27 @@ def test_published_tables_hold_together():
         assert share * (1 - share) / spread**2 == pytest.approx(chunks * 255, rel=0.01)
 
 
-@pytest.mark.parametrize("damage", ["magic", "short", "long"])
+@pytest.mark.parametrize("damage", ["magic", "short", "long", "header"])
 def test_damaged_llama_files(kld, damage):
     _, _, folder = kld
     raw = (folder / "a.kld").read_bytes()
-    changed = {"magic": b"x" + raw[1:], "short": raw[:-100], "long": raw + b"12"}[damage]
+    changed = {"magic": b"x" + raw[1:], "short": raw[:-100], "long": raw + b"12", "header": raw[:15]}[damage]
     (folder / "c.kld").write_bytes(changed)
     with pytest.raises(InvalidInput):
         diff_models(folder / "c.kld", folder / "a.kld")
+
+
+def test_damaged_arrays(tmp_path):
+    a, _ = logits(20, 30)
+    np.save(tmp_path / "whole.npy", a)
+    raw = (tmp_path / "whole.npy").read_bytes()
+    (tmp_path / "cut.npy").write_bytes(raw[:300])
+    (tmp_path / "none.npy").write_bytes(b"")
+    (tmp_path / "junk.npz").write_bytes(b"PK" + raw[:50])
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
+    for name in ("cut.npy", "none.npy", "junk.npz", "objects.npy"):
+        with pytest.raises(InvalidInput, match=name):
+            diff_models(tmp_path / name, a)
 
 
 def vllm(path, a, y, k):

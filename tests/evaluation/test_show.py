@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from rich.console import Console
 
 from kullback import show
 from kullback.evaluation import diff_models, evaluate, evaluate_generator
+from kullback.result import evaluation, generator_evaluation, model_comparison
 
 HOSTILE = '<script>alert(1)</script>"]\x1b[31m{{ 7*7 }}[bold]'
 
@@ -93,3 +96,13 @@ def test_headlines_say_what_was_found(shown):
     assert "same at every position" in first("same")
     assert "nats per token" in first("models")
     assert "differ" in first("generator")
+
+
+def test_every_key_of_the_json_is_documented():
+    text = (Path(__file__).parents[2] / "docs" / "evaluation-json.md").read_text(encoding="utf-8")
+    said = set(re.findall(r"\w+", text))
+    for kind in (evaluation, model_comparison, generator_evaluation):
+        assert kind.SCHEMA in text
+        for held in vars(kind).values():
+            if dataclasses.is_dataclass(held) and held.__module__ == kind.__name__:
+                assert {f.name for f in dataclasses.fields(held)} <= said

@@ -85,8 +85,9 @@ def open_kld(path: Path) -> Kld:
     with path.open("rb") as handle:
         if handle.read(8) != _MAGIC:
             raise InvalidInput(f"{path} does not begin as llama.cpp's log-probability files do (_logits_)")
-        head = np.frombuffer(handle.read(12), dtype="<i4")
-    if head.size < 3 or min(head) <= 0:
+        header = handle.read(12)
+    head = np.frombuffer(header, dtype="<i4") if len(header) == 12 else np.zeros(3, dtype="<i4")
+    if min(head) <= 0:
         raise InvalidInput(f"{path}: its header is damaged")
     n_ctx, vocabulary, chunks = (int(v) for v in head)
     width = 2 * ((vocabulary + 1) // 2) + 4

@@ -7,6 +7,7 @@ the tokens that were stored.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,11 +136,8 @@ def _file(path: Path) -> Model:
     if not path.is_file():
         raise InvalidInput(f"there is no file {path}")
     name, ending = str(path), path.suffix.lower()
-    if ending == ".npy":
-        return _dense(name, np.load(path, mmap_mode="r", allow_pickle=False))
-    if ending == ".npz":
-        with np.load(path, allow_pickle=False) as held:
-            arrays = {key: held[key] for key in held.files}
+    if ending in (".npy", ".npz"):
+        arrays = _numpy(path)
         return _dense(name, _one(arrays, name), arrays)
     if ending == ".safetensors":
         return _safetensors(path)
@@ -156,6 +154,17 @@ def _file(path: Path) -> Model:
         f"llama.cpp's "
         ".kld, and .jsonl of log-probabilities as vLLM and OpenAI report them"
     )
+
+
+def _numpy(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz, or the one of a .npy, mapped."""
+    try:
+        if path.suffix.lower() == ".npy":
+            return {"logits": np.load(path, mmap_mode="r", allow_pickle=False)}
+        with np.load(path, allow_pickle=False) as held:
+            return {key: held[key] for key in held.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InvalidInput(f"{path} cannot be read as NumPy's arrays of numbers: {error}") from None
 
 
 def _one(arrays: Mapping[str, Any], name: str) -> NDArray[Any]:
