@@ -92,6 +92,25 @@ def test_lengths_must_match(q: Any, words: str) -> None:
         kb.kl_divergence(p, q)
 
 
+@pytest.mark.parametrize("axis", [None, 1.0, "last", (0, 1)])
+@pytest.mark.parametrize("n", [3, 100])
+def test_an_axis_is_one_number(axis: Any, n: int) -> None:
+    p = np.full((2, n), 1 / n)
+    for call in (kb.entropy, lambda x, **o: kb.kl_divergence(x, x, **o), lambda x, **o: kb.total_variation(x, x, **o)):
+        with pytest.raises(kb.InvalidForm, match="expected the number of one axis"):
+            call(p, axis=axis)
+        assert call(p, axis=np.int64(1)).shape == (2,)
+
+
+@pytest.mark.parametrize("form", [kb.Probs, kb.Counts, kb.Logits, kb.LogProbs])
+def test_no_rows_give_no_numbers(form: Any) -> None:
+    none = form(np.empty((0, 7)))
+    assert kb.entropy(none).shape == (0,)
+    assert kb.kl_divergence(none, none).shape == (0,)
+    assert kb.kl_divergence(none, np.full(7, 1 / 7)).shape == (0,)
+    assert kb.renyi_divergence(none, none, 0.5).shape == (0,)
+
+
 def test_axis_out_of_range() -> None:
     with pytest.raises(kb.InvalidDistribution, match=r"axis=1, but p has shape \(2,\)"):
         kb.entropy(GOOD, axis=1)

@@ -8,6 +8,7 @@ in the dtype in which the sums are made. Order of checks: form, namespace, dtype
 from __future__ import annotations
 
 import math
+import operator
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -80,6 +81,7 @@ def enter(
     names: Sequence[str] = "pq",
 ) -> Entered:
     """Check `given` and bring it into one shape and dtype; `leave` casts the answer back, in the unit of `base`."""
+    axis = _index(axis)
     arrived = _arrive(given, axis=axis, base=base, keepdims=keepdims, names=names)
     return _admit(arrived, axis, validate=validate)
 
@@ -98,6 +100,8 @@ def measure(
 
     `fast` gives the same number sooner, or None for all that it does not cover.
     """
+    if type(axis) is not int:
+        axis = _index(axis)
     if fast is not None and (few := fast.few(given, axis)) is not None:
         few = few if base is None else few / few.dtype.type(log_base(base))
         return np.expand_dims(few, axis) if keepdims else few
@@ -160,6 +164,14 @@ def _admit(arrived: _Arrived, axis: int, *, validate: bool) -> Entered:
             _values.check(form, x, name, axis, xp)
     parts = tuple(_clean(f, _to_last(x, axis, xp), arrived.inside, xp) for f, x in zip(forms, arrays, strict=True))
     return Entered(xp, parts, arrived.labels, arrived.leave)
+
+
+def _index(axis: Any) -> int:
+    try:
+        return operator.index(axis)
+    except TypeError:
+        msg = f"axis={axis!r}; expected the number of one axis, such as -1. Merge several axes with reshape first."
+        raise InvalidForm(msg) from None
 
 
 def log_base(base: Base) -> float:

@@ -15,6 +15,8 @@ Namespace = Any
 
 def check(form: Any, x: Array, name: str, axis: int, xp: Namespace) -> None:
     """Raise InvalidDistribution, naming the first bad index, unless `x` can be what `form` says it is."""
+    if 0 in x.shape:  # no rows: nothing can be wrong with them
+        return
     if hasattr(x, "detach"):
         x = x.detach()
     look = {Logits: _check_logits, LogProbs: _check_log_probs, Counts: _check_counts}.get(type(form), _check_probs)

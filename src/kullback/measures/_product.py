@@ -15,6 +15,7 @@ LEAST = 1e-290  # smaller masses leave the range in which quotients keep their d
 EPSILON = 2.0**-53
 
 
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # what overflows is not certain
 def kl_divergence(x: Array, y: Array) -> tuple[Array, Array]:
     """(KL(Pᵢ‖Qⱼ), whether it is certain) of the rows of x and y, masses of any total.
 
@@ -40,11 +41,10 @@ def kl_divergence(x: Array, y: Array) -> tuple[Array, Array]:
     if not q.all():
         infinite = (p > 0.0).astype(np.float32) @ (q == 0.0).astype(np.float32).T > 0.0
         value[infinite], certain[infinite] = np.inf, True
-    smallest = min(z[z > 0.0].min() for z in (p, q))
+    smallest = min(z[z > 0.0].min(initial=1.0) for z in (p, q))
     return value, certain & (smallest >= LEAST)
 
 
 def _log_ratio(p: Array, middle: Array) -> Array:
     """log(p/middle), 0 where p is 0."""
-    with np.errstate(divide="ignore"):
-        return np.where(p > 0.0, np.log(p / middle), 0.0)
+    return np.where(p > 0.0, np.log(p / middle), 0.0)
