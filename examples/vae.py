@@ -67,11 +67,40 @@ itself = evaluate_generator(pixels[::2], pixels[1::2], random_state=0)
 print(f"JS between digits and samples: {judged.js.value:.3f} nats ({judged.js.low:.3f} to {judged.js.high:.3f})")
 print(f"and between two halves of the digits: {itself.js.value:.3f} ({itself.js.low:.3f} to {itself.js.high:.3f})")
 
-fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-axes[0].stackplot(range(len(path)), np.array(path).T, labels=["reconstruction", "code"])
-axes[0].set(xlabel="epoch", ylabel="nats an unseen image", title="−ELBO, taken apart")
-axes[0].legend()
-axes[1].imshow(made[:64].reshape(8, 8, 8, 8).transpose(0, 2, 1, 3).reshape(64, 64), cmap="gray_r")
-axes[1].set(title="samples", xticks=[], yticks=[])
+
+def sheet(images: np.ndarray) -> np.ndarray:
+    """The first 64 images as an 8×8 sheet, two empty pixels between them."""
+    framed = np.pad(images[:64].reshape(8, 8, 8, 8), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    return framed.transpose(0, 2, 1, 3).reshape(80, 80)
+
+
+plt.rcParams["font.size"] = 12
+fig, axes = plt.subplots(1, 3, figsize=(14, 4.6), layout="constrained", width_ratios=[1.25, 1, 1])
+below, above = np.array(path).T
+axes[0].stackplot(range(1, len(path) + 1), below, above, colors=["#1f77b4", "#ff7f0e"])
+middle = {"ha": "center", "va": "center", "color": "white", "weight": "bold"}
+axes[0].text(90, reconstruction / 2, f"reconstruction: {reconstruction:.0f} nats", **middle)
+axes[0].annotate(
+    f"code: {code:.0f} nats, KL(q(z|x)‖p(z))",
+    (90, below[89] + above[89] / 2),
+    xytext=(90, 190),
+    ha="center",
+    color="#c05a00",
+    weight="bold",
+    arrowprops={"arrowstyle": "-", "color": "#c05a00"},
+)
+axes[0].spines[["top", "right"]].set_visible(False)
+axes[0].set(xlabel="epoch", ylabel="nats an unseen image", xlim=(1, len(path)), ylim=(0, None))
+axes[0].set_title(f"−ELBO of unseen digits falls to {reconstruction + code:.0f} nats")
+for axis, images, title in (
+    (axes[1], test.numpy() * LEVELS, "64 unseen digits\nas they are"),
+    (
+        axes[2],
+        made,
+        f"64 samples: JS to the digits {judged.js.value:.2f} nats\n(0 alike, {np.log(2):.2f} nothing in common)",
+    ),
+):
+    axis.imshow(sheet(images), cmap="gray_r")
+    axis.set(xticks=[], yticks=[], title=title)
 fig.savefig(OUT / "vae.png", dpi=120)
 print(f"picture: {OUT / 'vae.png'}")

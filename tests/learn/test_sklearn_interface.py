@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -149,23 +149,53 @@ def test_callbacks_hear_every_iteration_and_can_stop(estimator: Any) -> None:
     assert heard[-1] == "fit"
 
 
-@pytest.mark.parametrize("estimator", [KLNMF(2), KLKMeans(2), SoftmaxRegression(), MixtureMLE(2)])
-def test_an_interrupted_fit_leaves_the_estimator_unfitted(estimator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kullback.learn import _base
+def interrupt(*args: Any, **kwargs: Any) -> Any:
+    raise KeyboardInterrupt
 
+
+# Where each is interrupted: at an iteration, and as late as the last step before a fit is whole.
+STEPS: list[tuple[Any, str]] = [
+    (KLNMF(2), "_base.Track.__call__"),
+    (KLNMF(2), "_base.Track.done"),
+    (KLKMeans(2), "_base.Track.__call__"),
+    (SoftmaxRegression(), "_base.Track.__call__"),
+    (SoftmaxRegression(), "softmax_regression._entropies"),
+    (MixtureMLE(2), "_base.Track.__call__"),
+    (MixtureMLE(2), "mixture.MixtureMLE._penalty"),
+    (SNE(perplexity=5, max_iter=60), "_affinities.joint"),
+    (SNE(perplexity=5, max_iter=60), "_base.Track.__call__"),
+    (SNE(perplexity=5, max_iter=60), "_embedding.polish"),
+    (SNE(perplexity=5, max_iter=60), "_pairs.kl_per_point"),
+    (DistributionRegressor(Ridge(), Ridge()), "distribution_regressor._floor"),
+    (DistributionRegressor(Ridge(), Ridge()), "distribution_regressor.Histogram.fit"),
+    (DistributionRegressor(Ridge(), Ridge()), "distribution_regressor.Ensemble"),
+    (DistributionRegressor(Ridge(), Ridge(), cv=KFold(3)), "distribution_regressor._fit"),
+    (SoftTarget(SoftmaxRegression()), "_base.Track.__call__"),
+    (Distilled(SoftmaxRegression(), SoftmaxRegression()), "_base.Track.__call__"),
+    (Distilled(SoftmaxRegression(), SoftmaxRegression()), "soft_target.Distilled.predict_proba"),
+]
+
+
+@pytest.mark.parametrize(("estimator", "step"), STEPS, ids=[f"{type(e).__name__}-{s}" for e, s in STEPS])
+@pytest.mark.parametrize("before", [False, True], ids=["new", "fitted before"])
+def test_an_interrupted_fit_leaves_the_estimator_unfitted(
+    estimator: Any, step: str, before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     X = np.random.default_rng(0).poisson(3.0, (40, 4)) + 1.0
     y = np.arange(40) % 2
-    estimator = clone(estimator).fit(X, y)
-
-    def interrupt(self: Any, *args: Any) -> bool:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(_base.Track, "__call__", interrupt)
+    estimator = clone(estimator)
+    if before:
+        estimator.fit(X, y)
+    given = estimator.get_params()
+    monkeypatch.setattr(f"kullback.learn.{step}", interrupt)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X, y)
     with pytest.raises(NotFittedError):
         check_is_fitted(estimator)
     assert not [name for name in vars(estimator) if name.endswith("_")]
+    assert estimator.get_params() == given
+    monkeypatch.undo()
+    check_is_fitted(estimator.fit(X, y))
 
 
 def test_the_bar_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -236,3 +238,18 @@ def test_clusters_that_drift_apart_still_have_a_divergence() -> None:
         model = SNE(perplexity=10, max_iter=250, early_iter=100, random_state=seed).fit(X)
         assert 0 < model.kl_divergence_ < 0.3
         assert model.kl_per_point_.sum() == pytest.approx(model.kl_divergence_, rel=1e-12)
+
+
+def test_without_opentsne_large_data_ask_for_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openTSNE", None)
+    monkeypatch.setattr("kullback.learn.sne.EXACT_UP_TO", 50)
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    few = SNE(perplexity=5, early_iter=20, max_iter=40, polish=False).fit(X[:50])  # small data need no openTSNE
+    assert few.method_ == "exact"
+    model = SNE(perplexity=5)
+    with pytest.raises(ImportError, match=r"openTSNE is not installed.*pip install 'kullback\[learn\]'"):
+        model.fit(X)
+    assert not hasattr(model, "embedding_")
+    # What openTSNE would not mend is said first.
+    with pytest.raises(ValueError, match=r"Use method='exact' for metric='hellinger'"):
+        SNE(perplexity=5, metric="hellinger").fit(np.abs(X))

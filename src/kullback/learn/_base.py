@@ -38,7 +38,11 @@ def forget(estimator: Any) -> None:
 
 
 def whole(fit: Method) -> Method:
-    """A fit that ends in an error or an interrupt leaves the estimator unfitted, never half fitted."""
+    """A fit that ends in an error or an interrupt leaves the estimator unfitted, never half fitted.
+
+    What an earlier fit had learned is gone too: the parameters may have changed since, and a model that nobody asked
+    for must not answer in the place of the one that failed.
+    """
 
     @functools.wraps(fit)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -53,7 +57,11 @@ def whole(fit: Method) -> Method:
 
 
 class Learner(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
-    """Base of the estimators here: parameters in, one objective minimised, and a file that holds it all."""
+    """Base of the estimators here: parameters in, one objective minimised, and a file that holds it all.
+
+    A fit that fails or is interrupted leaves the estimator unfitted, also one that was fitted before: `clone` it or
+    `save` it first to keep the earlier fit.
+    """
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write parameters and everything learned to one `.npz` without pickles; `kullback.learn.load` reads it."""

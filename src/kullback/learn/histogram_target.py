@@ -78,8 +78,9 @@ class HistogramTarget:
             edges = np.unique(np.quantile(y, np.linspace(0, 1, self.n_bins + 1)))
             edges[0] -= room
             edges[-1] += room
-        self.edges_: Floats = edges
-        self.centers_: Floats = 0.5 * (edges[1:] + edges[:-1])
+        centers = 0.5 * (edges[1:] + edges[:-1])
+        self.edges_: Floats = edges  # an interrupted fit keeps the bins of the one before
+        self.centers_: Floats = centers
         return self
 
     def encode(self, y: ArrayLike) -> Floats:

@@ -68,6 +68,11 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
     objective_, objective_path_, n_iter_, converged_
         The path is of the stored P, the objective of all pairs.
 
+    Raises
+    ------
+    ImportError
+        More than 20,000 points (or method="fft") without openTSNE: `pip install 'kullback[learn]'`.
+
     Notes
     -----
     Hinton & Roweis 2002; van der Maaten & Hinton 2008 (JMLR 9). For n > 20,000: Linderman et al. 2019,
@@ -279,15 +284,15 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
         from kullback.learn import _pairs
         from kullback.learn._numba.jit import threads
 
-        need("openTSNE", "learn")
-        from openTSNE import TSNEEmbedding, affinity
-
         if self.metric != "euclidean" or kernel.gaussian or self.n_components > 2 or (weight != weight[0]).any():
             raise ValueError(
                 "method='fft' has the Euclidean metric, the Student kernel, one or two dimensions and equal weights "
                 f"only. Use method='exact' for metric={self.metric!r}, kernel={self.kernel!r} "
                 f"(up to about {EXACT_UP_TO} points)."
             )
+        need("openTSNE", "learn")
+        from openTSNE import TSNEEmbedding, affinity
+
         n_threads, seed = threads(self.n_jobs), check_random_state(self.random_state).randint(2**31 - 1)
         P = affinity.PerplexityBasedNN(X, perplexity=self.perplexity, n_jobs=n_threads, random_state=seed)
         embedding = TSNEEmbedding(
