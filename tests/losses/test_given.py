@@ -310,13 +310,16 @@ def test_in_place_writes_the_gradient_over_the_logits() -> None:
     loss.backward(retain_graph=True)
     with pytest.raises(InvalidForm, match="in_place=False"):
         loss.backward()
-    x = z.clone().requires_grad_()
-    e = x.exp()  # saves its result for the backward
-    loss = losses.cross_entropy(e, y, in_place=True)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
+    for dtype in (torch.float64, torch.float32):  # torch's own operations and kernels that write past torch
+        x = z.clone().to(dtype).requires_grad_()
+        e = x.exp()  # saves its result for the backward
+        loss = losses.cross_entropy(e, y, in_place=True)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            loss.backward()
     with pytest.raises(InvalidInput, match="leaf"):
         losses.cross_entropy(z.clone().requires_grad_(), y, in_place=True)
+    with pytest.raises(InvalidInput, match="contiguous"):
+        losses.cross_entropy((z.clone().requires_grad_() * 1)[:, :-1], y.clamp(max=0), in_place=True)
     with pytest.raises(InvalidInput, match="reduction"):
         losses.cross_entropy(z.clone().requires_grad_() * 1, y, in_place=True, reduction="none")
 

@@ -440,11 +440,22 @@ def test_blocks_of_several_chunks(loss: str, monkeypatch: pytest.MonkeyPatch) ->
         assert error(a, e) < 4e-6
 
 
-def test_a_bfloat16_mean_is_normalised_before_it_is_rounded() -> None:
+def test_a_bfloat16_mean_is_normalised_before_it_is_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = options.tokens(torch.Size([4]), torch.device("cpu"), torch.bfloat16, target=torch.tensor([1, -100, 2, 3]))
-    weight, how = options.normalized(rows, torch.bfloat16, reduction="mean", normalizer=None)
+    weight, how = options.normalized(rows, before=True, reduction="mean", normalizer=None)
     torch.testing.assert_close(weight, torch.tensor([1.0, 0.0, 1.0, 1.0]) / 3)
     assert how["reduction"] == "sum"
-    weight, how = options.normalized(rows, torch.float16, reduction="mean", normalizer=None)
+    weight, how = options.normalized(rows, before=False, reduction="mean", normalizer=None)
     assert torch.equal(weight, rows.weight)
     assert how["reduction"] == "mean"
+    asked: list[bool] = []
+    for module in ("linear", "distillation"):
+        monkeypatch.setattr(
+            f"kullback.losses.{module}.normalized",
+            lambda *a, before, **o: (asked.append(before), options.normalized(*a, before=before, **o))[1],
+        )
+    for dtype in (torch.bfloat16, torch.float16, torch.float32):
+        x, w = torch.ones(4, 3, dtype=dtype, requires_grad=True), torch.ones(5, 3, dtype=dtype)
+        losses.linear_cross_entropy(x, w, torch.zeros(4, dtype=torch.int64))
+        losses.linear_divergence(x, w, x.detach(), w)
+    assert asked == [True, True, False, False, False, False]

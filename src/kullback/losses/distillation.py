@@ -132,7 +132,8 @@ def linear_divergence(
         return reduce(losses, rows, reduction=reduction, normalizer=normalizer).to(dtype)
     needed = needs(student.x, student.weight, student.bias)
     now = reduction != "none" and any(needed)
-    weights, how = normalized(rows, student.compute, reduction=reduction, normalizer=normalizer)
+    before = student.compute == torch.bfloat16
+    weights, how = normalized(rows, before=before, reduction=reduction, normalizer=normalizer)
     total, losses, *_ = linear_ops.linear_divergence(
         student.x, student.weight, student.bias, teacher.x.detach(), teacher.weight.detach(), teacher.bias,
         rows.target, weights if now else None, kind_, beta, factor, ce_weight, *caps, temperature,

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from kullback.errors import InvalidForm, InvalidInput
-from kullback.losses import at_once, kinds, ops, reference, terms
-from kullback.losses.in_place import cross_entropy_in_place
+from kullback.losses import at_once, in_forward, kinds, ops, reference, terms
 from kullback.losses.operator import at_hand
 from kullback.losses.options import (
     Implementation,
@@ -17,17 +16,11 @@ from kullback.losses.options import (
     check,
     check_floating,
     check_ids,
-    normalize,
     reduce,
     result_dtype,
+    rows_of,
     tokens,
 )
-
-
-def _rows(z: Tensor) -> Tensor:
-    """[..., V] → [N, V] whose last axis is contiguous."""
-    flat = z.reshape(-1, z.shape[-1])
-    return flat if flat.stride(-1) == 1 or flat.shape[-1] == 1 else flat.contiguous()
 
 
 def cross_entropy(
@@ -109,7 +102,7 @@ def cross_entropy(
     )
     options: dict[str, Any] = {"softcap": softcap or 0.0, "temperature": temperature}
     statistics = reference.row_statistics if impl == "reference" else ops.row_statistics
-    z = _rows(input)
+    z = rows_of(input)
     if soft:
         if target.requires_grad and impl != "reference":
             msg = "the soft target requires a gradient, which only impl='reference' gives: use it, or target.detach()"
@@ -121,9 +114,14 @@ def cross_entropy(
         if not torch.compiler.is_compiling():
             check_ids(rows.target[rows.valid] if rows.target.device.type == "cpu" else rows.target, classes)
         spread: dict[str, Any] = {"label_smoothing": label_smoothing, "z_loss": z_loss, "classes": classes}
-        if in_place:
-            total = cross_entropy_in_place(z, input, rows, class_weight, reduction=reduction, **spread, **options)
-            return normalize(total, rows, reduction=reduction, normalizer=normalizer, class_weight=class_weight)
+        fused = impl == "fused" and in_forward.suits(
+            input, reduction, class_weight, token_weight, mask, target, normalizer=normalizer
+        )
+        if in_place or fused:
+            return in_forward.cross_entropy(
+                input, rows, class_weight, reduction=reduction, normalizer=normalizer, in_place=in_place, **spread,
+                **options,
+            )  # fmt: skip
         got = statistics(z, rows.target[:, None], class_weight, smooth=label_smoothing > 0.0, **options)
         losses = terms.loss_rows(got.lse, got.logit[:, 0], got.smooth, rows.target, class_weight, **spread)
     if in_place:
@@ -263,8 +261,16 @@ def divergence(
         )  # fmt: skip
     shape = student_logits.shape[:-1]
     rows = tokens(shape, student_logits.device, student_logits.dtype, mask=mask, token_weight=token_weight)
-    rows_of = reference.divergence_rows if impl == "reference" else ops.divergence_rows
-    losses = rows_of(_rows(teacher_logits), _rows(student_logits), kind=kind, beta=beta, temperature=temperature)
+    constants = teacher_logits, mask, token_weight
+    if impl == "fused" and in_forward.suits(student_logits, reduction, *constants, normalizer=normalizer):
+        return in_forward.divergence(
+            teacher_logits, student_logits, rows, kind=kind, beta=beta, factor=factor, temperature=temperature,
+            reduction=reduction, normalizer=normalizer,
+        )  # fmt: skip
+    divergence_rows = reference.divergence_rows if impl == "reference" else ops.divergence_rows
+    losses = divergence_rows(
+        rows_of(teacher_logits), rows_of(student_logits), kind=kind, beta=beta, temperature=temperature
+    )
     return reduce(losses * factor if factor != 1.0 else losses, rows, reduction=reduction, normalizer=normalizer).to(
         result_dtype(student_logits.dtype)
     )

@@ -162,7 +162,7 @@ def _loss(
     }
     needed = needs(head.x, head.weight, head.bias)
     if impl == "fused" and reduction != "none" and not options.get("low_memory", False) and any(needed):
-        weights, how = normalized(rows, head.compute, **finish)
+        weights, how = normalized(rows, before=head.compute == torch.bfloat16, **finish)
         total, lse, logit, entropy, top, *_ = linear_ops.linear_cross_entropy(
             head.x, head.weight, head.bias, rows.target, class_weight, weights,
             smoothing, z_loss, softcap or 0.0, temperature, head.compute, head.logits_dtype, head.chunk, stats, needed,

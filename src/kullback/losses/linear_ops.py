@@ -41,14 +41,14 @@ def _fake_scale(d: Tensor, g: Tensor, origin: Tensor, dtype: torch.dtype) -> Ten
     return torch.empty_like(d, dtype=dtype)
 
 
-_scale = Operator("scale", _compute_scale, _fake_scale)
+scale = Operator("scale", _compute_scale, _fake_scale)
 
 
 def _scaled(ctx: Any, g: Tensor | None) -> list[Tensor | None]:
     """The gradients of x, the weight and the bias from the sums that the forward pass has left."""
     origins, sums = ctx.saved_tensors[:3], ctx.saved_tensors[3:]
     return [
-        _scale(d, g, origin, origin.dtype) if need and g is not None else None
+        scale(d, g, origin, origin.dtype) if need and g is not None else None
         for d, origin, need in zip(sums, origins, ctx.needs, strict=True)
     ]
 
@@ -365,7 +365,7 @@ def _divergence_gradient(ctx: Any, g: Any, g_rows: Any, *_: Any) -> Any:
     largest = torch.where((largest > 0.0) & torch.isfinite(largest), largest, 1.0)
     d = linear_divergence(*ctx.saved_tensors, g_rows / largest, *ctx.options, needs)[2:]
     parts = zip(d, ctx.saved_tensors, needs, strict=False)
-    return *(_scale(part, largest, origin, origin.dtype) if need else None for part, origin, need in parts), *(
+    return *(scale(part, largest, origin, origin.dtype) if need else None for part, origin, need in parts), *(
         None,
     ) * 17
 

@@ -107,6 +107,12 @@ def tokens(
     return Tokens(target, torch.where(valid, weight, 0.0), valid, shape)
 
 
+def rows_of(z: Tensor) -> Tensor:
+    """[..., V] → [N, V] whose last axis is contiguous."""
+    flat = z.reshape(-1, z.shape[-1])
+    return flat if flat.stride(-1) == 1 or flat.shape[-1] == 1 else flat.contiguous()
+
+
 def check_ids(ids: Tensor, classes: int) -> None:
     """Refuse ids outside the classes. On the CPU only: elsewhere it would wait for the device."""
     if ids.device.type == "cpu" and ids.numel():
@@ -138,19 +144,19 @@ def reduce(
 
 def normalized(
     rows: Tokens,
-    compute: torch.dtype,
     *,
+    before: bool,
     reduction: str,
     normalizer: Tensor | float | None,
     class_weight: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Any]]:
     """The tokens' weights for a total whose gradient is made in the forward pass, and how to `normalize` it then.
 
-    bfloat16 has float32's range: there the weights are divided before, so that what comes back from above is mostly 1
+    bfloat16 has float32's range: there the weights are divided `before`, so that what comes back from above is mostly 1
     and a gradient in bfloat16 is rounded once. In float16 1/N of a probability would be 0, so it is left to the end.
     """
     how: dict[str, Any] = {"reduction": reduction, "normalizer": normalizer, "class_weight": class_weight}
-    if compute != torch.bfloat16:
+    if not before:
         return rows.weight, how
     share = normalize(torch.ones_like(rows.weight[:1]), rows, **how)
     return rows.weight * share, {"reduction": "sum", "normalizer": None}
