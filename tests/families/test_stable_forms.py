@@ -443,3 +443,17 @@ def test_zeta_and_its_derivatives(s: float) -> None:
     rest, first, _ = _derivatives(x, namespace_of(x))
     (slope,) = torch.autograd.grad(rest, x)
     assert float(slope) == pytest.approx(-float(first.detach()), rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("nu", "kappa"), [(0.0, 0.3), (0.0, 39.0), (12.0, 320.0), (20.0, 599.0), (20.0, 839.0), (25.0, 1280.0)]
+)
+def test_log_normaliser_does_not_overflow(nu: float, kappa: float) -> None:
+    from kullback.families.bessel import log_normaliser
+    from kullback.families.namespace import namespace_of
+
+    with mp.workdps(40):
+        truth = float(mp.log(mp.besseli(nu, kappa) / mp.mpf(kappa) ** nu))
+    for given in (np.float64(kappa), np.array([kappa, 0.1])):
+        got = log_normaliser(given, nu, xp=namespace_of(float(kappa) if np.ndim(given) == 0 else given))
+        assert float(np.ravel(got)[0]) == pytest.approx(truth, rel=2e-15, abs=2e-15)

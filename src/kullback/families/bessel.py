@@ -68,10 +68,13 @@ def below_peak(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     large = kappa > border(nu)
     k = xp.where(large, 1.0 + 0.0 * kappa, kappa)
     # power series Σ (κ²/4)^m/(m!·(ν+1)_m), all terms positive
-    z, total = 0.25 * _plain(k * k, xp), 1.0 + 0.0 * _plain(k, xp)
+    # a large sum, e^κ or so, is taken e^{−κ/2} times, or it would overflow from κ = 710 on
+    half = xp.where(k > 600.0, 0.5 * k, 0.0 * k)
+    one = _plain(xp.exp(-half), xp)
+    z, total = 0.25 * _plain(k * k, xp), one
     for m in range(_terms(k, nu, xp), 0, -1):
-        total = 1.0 + total * z / (m * (nu + m))
-    small = k - xp.log(total) + math.lgamma(nu + 1.0) + nu * math.log(2.0)
+        total = one + total * z / (m * (nu + m))
+    small = k - half - xp.log(total) + math.lgamma(nu + 1.0) + nu * math.log(2.0)
     K = xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa)
     log_T = _log_series(K, nu, xp)[0]
     return xp.where(large, (nu + 0.5) * xp.log(K) + 0.5 * math.log(2 * math.pi) - log_T, small)
