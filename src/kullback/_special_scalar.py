@@ -12,6 +12,10 @@ import numpy as np
 from kullback._special import _ATANH, _EXPM1, _STIRLING, GAMMA_SHIFT, PHI_RADIUS, PSI_HIGH, PSI_LOW
 
 _INF = math.inf
+# highest first; seven terms do below t² = .009, where the eighth is less than 2⁻⁵⁶ of the leading one
+_ATANH_DOWN = _ATANH[::-1]
+_ATANH_SHORT = _ATANH[6::-1]
+_STIRLING_ODD = tuple((2.0 * j + 1.0, s) for j, s in enumerate(_STIRLING))
 
 
 def log_ratio(x: float, y: float) -> np.float64:
@@ -26,13 +30,11 @@ def psi_ratio(x: float, y: float, h: float | None = None) -> np.float64:
 
 
 def gamma_shifted(a: float, c: float, h: float) -> tuple[np.float64, np.float64, np.float64]:
-    """The recurrence of B_Γ, as many steps as it takes."""
+    """The recurrence of B_Γ."""
     a, c, h = float(a), float(c), float(h)
-    total, low = 0.0, min(a, c)
-    steps = GAMMA_SHIFT if low < GAMMA_SHIFT else 0
-    for k in range(steps):
-        total += _psi_ratio(a + k, c + k, h)
-    return np.float64(total), np.float64(a + steps), np.float64(c + steps)
+    if min(a, c) >= GAMMA_SHIFT:
+        return np.float64(0.0), np.float64(a), np.float64(c)
+    return np.float64(_shifts(a, c, h)), np.float64(a + GAMMA_SHIFT), np.float64(c + GAMMA_SHIFT)
 
 
 def gamma_rest(a: float, c: float, h: float) -> np.float64:
@@ -40,11 +42,12 @@ def gamma_rest(a: float, c: float, h: float) -> np.float64:
     a, c, h = float(a), float(c), float(h)
     p, u = 1.0 / a, 1.0 / c
     total, polynomial, power = 0.0, 0.0, 1.0
-    for n in range(1, 2 * len(_STIRLING)):
+    for n, s in _STIRLING_ODD:
         power *= p
         polynomial = polynomial * u + n * power
-        if n % 2:
-            total += _STIRLING[n // 2] * polynomial
+        total += s * polynomial
+        power *= p
+        polynomial = polynomial * u + (n + 1.0) * power
     return np.float64(0.5 * _psi_ratio(a, c, h) + (h * p) * (h * u) * total)
 
 
@@ -58,6 +61,23 @@ def shape_and_scale(k1: float, k2: float, h: float, M: float) -> np.float64:
         leading = c * _psi_ratio(c, a, -h) + (k1 * _phi(M) - h * M)
         return up + leading + gamma_rest(a, c, h)
     return k2 * _phi(M - _log_ratio(k2, k1)) + gamma_rest(k1, k2, h)
+
+
+def _shifts(a: float, c: float, h: float) -> float:
+    """Σ_{k < 10} ψ((c+k)/(a+k) − 1); where a and c are apart, as h·P′(a)/P(a) − log P(c)/P(a), P(x) = x(x+1)…(x+9)."""
+    if a == 0.0:
+        return math.nan
+    if not PSI_LOW < h / a < PSI_HIGH and max(a, c) < 1e20 and min(a, c) > 1e-200:
+        p, q, slope = a, c, 1.0
+        for k in range(1, GAMMA_SHIFT):
+            slope = slope * (a + k) + p
+            p *= a + k
+            q *= c + k
+        return h * (slope / p) - math.log(q / p)
+    total = 0.0
+    for k in range(GAMMA_SHIFT):
+        total += _psi_ratio(a + k, c + k, h)
+    return total
 
 
 def _fallen(k1: float, k2: float, h: float) -> float:
@@ -96,10 +116,10 @@ def _psi_ratio(x: float, y: float, h: float) -> float:
         return math.nan
     s = h / x
     if not PSI_LOW < s < PSI_HIGH:
-        return s - _log_ratio(y, x)
+        return s - (math.log1p(s) if -0.5 < s < 1.0 else _log_ratio(y, x))
     t = s / (2.0 + s)
     z = t * t
-    total = _ATANH[-1]
-    for c in _ATANH[-2::-1]:
+    total = 0.0
+    for c in _ATANH_SHORT if z < 0.009 else _ATANH_DOWN:
         total = total * z + c
     return t * (s - 2.0 * z * total)

@@ -406,3 +406,54 @@ def test_compiled_loops_are_as_right_as_the_formulas() -> None:
         for i in picked:
             a, b, c, d = (m(float(x[i])) for x in (*sizes, *others))
             assert error(got[i], stacy(a, m(1), 1 / b, c, m(1), 1 / d)) < 2e-12
+
+
+@pytest.mark.parametrize(
+    ("nu", "kappa"), [(0.0, 0.3), (0.0, 39.0), (0.5, 7.0), (12.0, 320.0), (20.0, 500.0), (20.0, 839.0)]
+)
+def test_ratio_of_bessel_functions_up_to_the_border(nu: float, kappa: float) -> None:
+    from kullback.families.bessel import ratio
+    from kullback.families.namespace import namespace_of
+
+    with mp.workdps(40):
+        truth = float(mp.besseli(nu + 1, kappa) / mp.besseli(nu, kappa))
+    for given in (np.float64(kappa), np.array([kappa, 0.1])):
+        got = ratio(given, nu, xp=namespace_of(float(kappa) if np.ndim(given) == 0 else given))
+        assert float(np.ravel(got)[0]) == pytest.approx(truth, rel=2e-15)
+
+
+@pytest.mark.parametrize("s", [1 + 1e-9, 1.1, 2.0, 3.5, 12.0, 60.0, 1e30])
+def test_zeta_and_its_derivatives(s: float) -> None:
+    from kullback.families.namespace import namespace_of
+    from kullback.families.zeta import _BLOCK, _derivatives
+
+    with mp.workdps(40):
+        x = mp.mpf(s)
+        truth = [mp.zeta(x) - 1, -mp.zeta(x, derivative=1), mp.zeta(x, derivative=2)] if s < 100 else [0, 0, 0]
+    one = np.float64(s)
+    many = np.full((2, _BLOCK), s)
+    for j, (got, row) in enumerate(
+        zip(_derivatives(one, namespace_of(1.0)), _derivatives(many, namespace_of(many)), strict=True)
+    ):
+        assert float(got) == pytest.approx(float(truth[j]), rel=4e-15, abs=0.0)
+        assert row.shape == many.shape
+        np.testing.assert_allclose(row, got, rtol=2e-15)
+    torch = pytest.importorskip("torch")
+    x = torch.tensor(s, dtype=torch.float64, requires_grad=True)
+    rest, first, _ = _derivatives(x, namespace_of(x))
+    (slope,) = torch.autograd.grad(rest, x)
+    assert float(slope) == pytest.approx(-float(first.detach()), rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("nu", "kappa"), [(0.0, 0.3), (0.0, 39.0), (12.0, 320.0), (20.0, 599.0), (20.0, 839.0), (25.0, 1280.0)]
+)
+def test_log_normaliser_does_not_overflow(nu: float, kappa: float) -> None:
+    from kullback.families.bessel import log_normaliser
+    from kullback.families.namespace import namespace_of
+
+    with mp.workdps(40):
+        truth = float(mp.log(mp.besseli(nu, kappa) / mp.mpf(kappa) ** nu))
+    for given in (np.float64(kappa), np.array([kappa, 0.1])):
+        got = log_normaliser(given, nu, xp=namespace_of(float(kappa) if np.ndim(given) == 0 else given))
+        assert float(np.ravel(got)[0]) == pytest.approx(truth, rel=2e-15, abs=2e-15)

@@ -14,7 +14,7 @@ import numpy as np
 
 from kullback.errors import InvalidDistribution
 from kullback.families.namespace import namespace_of, to_host
-from kullback.families.parameters import as_parameter, check, shape_of, spec
+from kullback.families.parameters import as_parameter, check, numbers, shape_of, spec
 
 Array = Any
 Namespace = Any
@@ -64,8 +64,7 @@ class Family(ABC):
         return ()
 
     def _leaves(self) -> list[Any]:
-        own = [getattr(self, name) for name, constraint in spec(type(self)) if constraint is not None]
-        own = [value for value in own if value is not None]
+        own = [value for name in numbers(type(self)) if (value := getattr(self, name)) is not None]
         for part in self._parts():
             own += part._leaves()
         return own

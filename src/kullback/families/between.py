@@ -9,8 +9,6 @@ from kullback.families import (
     directional,
     dirichlet,
     interval,
-    low_rank,
-    multivariate_normal,
     normal,
     power_series,
     tails,
@@ -133,16 +131,6 @@ def _definite(P: Array, alpha: float, xp: Namespace) -> tuple[Array, Any]:
     return xp.where(exists[..., None, None], P, xp.double(np.eye(P.shape[-1]))), exists
 
 
-def _multivariate_normal(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
-    """Precision and precision-weighted mean."""
-    p, q = p._dense(xp), q._dense(xp)
-    P1, P2 = _inverse(p.cov, xp), _inverse(q.cov, xp)
-    P, exists = _definite(_mix(P1, P2, alpha), alpha, xp)
-    cov = _inverse(P, xp)
-    weighted = _mix(xp.matmul(P1, p.mean[..., None]), xp.matmul(P2, q.mean[..., None]), alpha)
-    return made(type(p), mean=xp.matmul(cov, weighted)[..., 0], cov=cov), exists
-
-
 def _wishart(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
     """Natural parameters n and S⁻¹; Ψ for the inverse."""
     d = p.scale.shape[-1]
@@ -154,6 +142,22 @@ def _wishart(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
     some = df > d - 1
     df = xp.where(some, df, d + 0.0 * df)
     return made(type(p), df=df, scale=_inverse(safe, xp) if forward else safe), some & exists
+
+
+def _normal_inverse_wishart(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
+    """Natural parameters n, κ, κm and Ψ + κmmᵀ; the last without its cancellation."""
+    d = p.scale.shape[-1]
+    k1, k2 = p.mean_count + 0.0 * q.mean_count, q.mean_count + 0.0 * p.mean_count
+    count, some = _safe(xp.double(_mix(k1, k2, alpha)), xp)
+    share = xp.double(alpha * k1 / count)
+    apart = p.mean - q.mean
+    outer = (share * (1.0 - alpha) * k2)[..., None, None] * apart[..., :, None] * apart[..., None, :]
+    scale, exists = _definite(_mix(p.scale, q.scale, alpha) + outer, alpha, xp)
+    df = xp.double(_mix(p.df, q.df, alpha))
+    enough = df > d - 1
+    df = xp.where(enough, df, d + 0.0 * df)
+    mean = q.mean + share[..., None] * apart
+    return made(type(p), mean=mean, mean_count=count, df=df, scale=scale), some & enough & exists
 
 
 def _log_series(p: Any, q: Any, alpha: float, xp: Namespace) -> Any:
@@ -226,10 +230,9 @@ _RULES: dict[type, Any] = {
     trials.NegativeBinomial: _negative_binomial,
     power_series.Zeta: _zeta,
     power_series.LogSeries: _log_series,
-    multivariate_normal.MultivariateNormal: _multivariate_normal,
-    low_rank.LowRankMultivariateNormal: _multivariate_normal,
     wishart.Wishart: _wishart,
     wishart.InverseWishart: _wishart,
+    wishart.NormalInverseWishart: _normal_inverse_wishart,
     directional.VonMisesFisher: _von_mises_fisher,
     VonMises: _von_mises,
     tails.InverseGaussian: _inverse_gaussian,

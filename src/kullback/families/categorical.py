@@ -130,7 +130,7 @@ class Multinomial(_Masses):
 
             return counts_kl(self, q, xp)
         same_length(self, q)
-        return Answer(self.total_count * kl_divergence(self._form(), q._form(), validate=False), STABLE)
+        return Answer(_times(self.total_count, kl_divergence(self._form(), q._form(), validate=False), xp), STABLE)
 
     def _entropy(self, xp: Namespace) -> Array | None:
         # −log n! − n·Σpᵢ log pᵢ + Σᵢ E log Xᵢ!, Xᵢ binomial
@@ -163,6 +163,26 @@ class Multinomial(_Masses):
         return generator(random_state).multinomial(
             np.broadcast_to(n, size), np.broadcast_to(host_masses(self), (*size, self._k))
         )
+
+
+def _times(n: Array, one: Array, xp: Namespace) -> Array:
+    """N draws tell n times what one tells; no draw tells nothing, also where one would tell all."""
+    n, one = xp.double(n), xp.double(one)
+    return xp.where(n + xp.zeros_like(one) == 0, xp.zeros_like(n * one), n * one)
+
+
+def renyi_of_masses(p: Any, q: Any, alpha: float, xp: Namespace) -> Array | None:
+    """D_α of two laws over the same categories, by the same number of draws; None for other pairs."""
+    from kullback.measures.renyi import renyi_divergence
+
+    if type(q) is not type(p):
+        return None
+    counted = type(p) is Multinomial
+    if counted and not equal(p.total_count, q.total_count):
+        return None
+    same_length(p, q)
+    one = renyi_divergence(p._form(), q._form(), alpha, validate=False)
+    return _times(p.total_count, one, xp) if counted else one
 
 
 def _against_counts(p: Categorical, q: Any, xp: Namespace) -> Answer | None:

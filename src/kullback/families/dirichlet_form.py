@@ -53,6 +53,8 @@ def dirichlet_kl_rows(a: Array, c: Array, *, xp: Namespace) -> Array:
 
 def _replaced(value: Array, chosen: Any, given: list[Array], f: Any, xp: Namespace) -> Array:
     """f(given) where chosen, else value; only the chosen members are computed where they can be seen."""
+    if xp.name == "scalar":
+        return f(given) if chosen else value
     if not is_concrete(chosen):
         return xp.where(chosen, f(given), value)
     if not bool(chosen.any()):

@@ -141,10 +141,12 @@ def same(p: Family, q: Family) -> bool:
     """Whether p and q are one distribution: the same object, or the same family with equal parameters."""
     if p is q:
         return True
-    if type(p) is not type(q) or p._kind() != q._kind():
+    if type(p) is not type(q):
         return False
     ours, theirs = p._leaves(), q._leaves()
-    return len(ours) == len(theirs) and all(_equal(x, y) for x, y in zip(ours, theirs, strict=True))
+    if len(ours) != len(theirs) or not all(_equal(x, y) for x, y in zip(ours, theirs, strict=True)):
+        return False
+    return bool(p._kind() == q._kind())
 
 
 def _equal(x: Any, y: Any) -> bool:

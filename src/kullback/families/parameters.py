@@ -188,3 +188,9 @@ def shape_of(value: Any) -> tuple[int, ...]:
 def spec(cls: type) -> tuple[tuple[str, Constraint | None], ...]:
     """The fields of a family: their names, and the constraints of those that are parameters."""
     return tuple((f.name, f.metadata.get("constraint")) for f in dataclasses.fields(cls))
+
+
+@functools.cache
+def numbers(cls: type) -> tuple[str, ...]:
+    """The fields of a family that are parameters."""
+    return tuple(name for name, constraint in spec(cls) if constraint is not None)

@@ -2,7 +2,8 @@
 
 With r ∝ p^α q^{1−α}: (1−α)·D_α(p‖q) = α·KL(r‖p) + (1−α)·KL(r‖q). In one exponential family r is the member at
 αθ₁ + (1−α)θ₂, so D_α is two stable KL divergences; this is the log-normaliser formula of Nielsen & Nock
-(arXiv:1105.3259) with its cancellation taken out. Other pairs on the line go by quadrature.
+(arXiv:1105.3259) with its cancellation taken out. Normal vectors and matrices, and laws over
+categories, have forms of their own; other pairs on the line go by quadrature.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from kullback.errors import InvalidForm
 from kullback.families import dispatch
 from kullback.families.base import work
 from kullback.families.between import between
+from kullback.families.categorical import Categorical, Multinomial, renyi_of_masses
 from kullback.families.line import Line
+from kullback.families.low_rank import LowRankMultivariateNormal
+from kullback.families.multivariate_normal import MatrixNormal, MultivariateNormal
+from kullback.families.normal_renyi import normal_matrices, normal_vectors
 from kullback.families.routes import contained
 
 Array = Any
@@ -57,6 +62,7 @@ def renyi_divergence(p: Any, q: Any, /, *, alpha: float) -> Array:
     xp = dispatch._together(p, q)
     dispatch._same_space(p, q)
     shape = dispatch._batch(p, q)
+    p, q = dispatch._as_categories(p, q, xp), dispatch._as_categories(q, p, xp)
     with np.errstate(all="ignore"):
         if dispatch.same(p, q):
             return dispatch._finished(dispatch._zeros(shape, xp, p, q), p, q)
@@ -107,11 +113,23 @@ def chi2_divergence(p: Any, q: Any, /) -> Array:
         return _plain(xp.expm1(xp.double(two)))
 
 
+_NORMAL: list[tuple[Any, Any]] = [
+    (normal_vectors, (MultivariateNormal, LowRankMultivariateNormal)),
+    (normal_matrices, MatrixNormal),
+]
+
+
 def _plain(x: Array) -> Array:
     return float(x) if isinstance(x, np.floating) else x
 
 
 def _closed(p: Any, q: Any, alpha: float, xp: Any) -> Array | None:
+    if isinstance(p, (Categorical, Multinomial)):
+        return renyi_of_masses(p, q, alpha, xp)
+    for of, kinds in _NORMAL:
+        if isinstance(p, kinds) and isinstance(q, kinds):
+            value, exists = of(p, q, alpha, xp)
+            return xp.where(exists, value, math.inf + 0.0 * value)
     found = between(p, q, alpha, xp)
     if found is None:
         return None
