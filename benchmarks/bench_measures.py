@@ -3,14 +3,18 @@
     python benchmarks/bench_measures.py [--quick] [--rounds N]
 
 Every contender of a row of the table is timed in turn, round after round, and the fastest round counts: what else runs
-on the machine then slows all of them alike. Times are per pair of numbers (for one short pair: per call). The goals are
-printed with what was reached.
+on the machine then slows all of them alike. OpenMP's threads sleep when they have nothing to do: torch's would else
+spin on for milliseconds on a core that whoever comes next is timed on. Times are per pair of numbers (for one short
+pair: per call). The goals are printed with what was reached.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read by torch's OpenMP as it is loaded
+
 import platform
 import sys
 import time
