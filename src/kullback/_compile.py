@@ -2,8 +2,8 @@
 
 Machine code lies in the user's cache folder (`$NUMBA_CACHE_DIR`, else `$XDG_CACHE_HOME/kullback/numba`), and nothing is
 written beside the source. numba renews what it keeps by the time of a function's own file, not of the files whose
-functions it calls: so all compiled sources together name the folder. Where it cannot be written, every process
-compiles for itself.
+functions it calls: so all compiled sources, and the options here, name the folder. Where it cannot be written, every
+process compiles for itself.
 """
 
 from __future__ import annotations
@@ -46,10 +46,18 @@ def compiled(**options: Any) -> Callable[[Function], Function]:
     return decorate
 
 
+def threads() -> int:
+    """OMP_NUM_THREADS where it is set, so that a pool of processes can ask for 1; else the cores of this process."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @functools.cache
 def _folder() -> str:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or str(Path.home() / ".cache")
     here = Path(__file__).parent
-    files = [*here.glob("*/_numba/*.py"), *here.glob("_*numba.py"), here / "_special.py"]
+    files = [*here.glob("*/_numba/*.py"), *here.glob("_*numba.py"), here / "_special.py", Path(__file__)]
     sources = b"".join(path.read_bytes() for path in sorted(files))
     return str(Path(base) / "kullback" / "numba" / hashlib.sha256(sources).hexdigest()[:12])

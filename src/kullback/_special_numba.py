@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
 import numpy as np
 
-from kullback._compile import compiled
+from kullback._compile import compiled, threads
 from kullback._special import _ATANH, _EXPM1, _STIRLING, GAMMA_SHIFT, PHI_RADIUS, PSI_HIGH, PSI_LOW
 
 Array = Any
@@ -181,31 +180,23 @@ def _shape_and_scale(k1: float, k2: float, h: float, M: float) -> float:
 def _in_parts(loop: Any, *xs: Array) -> Array:
     """loop(*xs), the rows shared among threads: the loops hold no lock, and a pool of threads survives a fork."""
     shape = np.broadcast_shapes(*(np.shape(x) for x in xs))
-    threads = min(_cores(), math.prod(shape) // _PER_THREAD)
-    if threads < 2:
+    many = min(threads(), math.prod(shape) // _PER_THREAD)
+    if many < 2:
         return loop(*xs)
     flat = [x if np.ndim(x) == 0 else np.broadcast_to(x, shape).reshape(-1) for x in xs]
     out = np.empty(math.prod(shape))
-    edges = np.linspace(0, len(out), threads + 1).astype(int)
+    edges = np.linspace(0, len(out), many + 1).astype(int)
     parts = [slice(i, j) for i, j in itertools.pairwise(edges)]
 
     def run(part: slice) -> None:
         loop(*(x if np.ndim(x) == 0 else x[part] for x in flat), out=out[part])
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(many) as pool:
         list(pool.map(run, parts))
     return out.reshape(shape)
 
 
 _PER_THREAD = 100_000
-
-
-def _cores() -> int:
-    """As for the measures: OMP_NUM_THREADS where it is set, else the cores of this process."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def log_ratio(x: Array, y: Array) -> Array:

@@ -24,7 +24,7 @@ FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 @dataclass(frozen=True, slots=True)
 class _Masses:
-    """Categories last; `total` and `zeros` of each row, and of all."""
+    """Categories last; the total of each row, whether any entry is 0, and the dtype that came in."""
 
     values: Array
     total: Any

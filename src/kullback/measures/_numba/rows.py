@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from kullback._compile import threads
 from kullback.measures._numba import blocks, logits, short, stages, sweeps
 
 Array = np.ndarray[Any, Any]
@@ -92,14 +92,6 @@ def in_threads(work: Callable[[int], Any], tasks: int) -> None:
         helper.join()
     if failed:
         raise failed[0]
-
-
-def threads() -> int:
-    """OMP_NUM_THREADS where it is set, so that a pool of processes can ask for 1; else the cores of this process."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _rows(which: int, counted: int, flat: Any, steps: Any, shape: Any, bounds: Array, out: Array) -> bool:
