@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mpmath as mp
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 import exact
 import kullback as kb
 import strategies
+from kullback._compile import _once
 from kullback.measures import _fast, _few, _some
 from kullback.measures._numba import rows
 from ways import EPS, MEASURES, check_no_worse, compiled_fixture, far, plainly, run, truth  # noqa: F401  a fixture
@@ -397,6 +399,13 @@ def test_the_cache_can_be_unwritable(tmp_path: Path) -> None:
     code += "print(compiled()(abs.__class__ and (lambda x: x + 1))(1))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert told.stdout.strip() == "2", told.stderr
+
+
+def test_a_constant_argument_is_compiled_as_any_other() -> None:
+    inner = _once(numba.njit(lambda n: n + 1))
+    outer = numba.njit(lambda n: inner(n) + inner(1) + inner(0))
+    assert outer(3) == 7
+    assert len(inner.signatures) == 1
 
 
 # ---- logits -------------------------------------------------------------------------------------------------------

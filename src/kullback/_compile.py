@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from numba import config
+from numba import config, types
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,13 +37,24 @@ def compiled(**options: Any) -> Callable[[Function], Function]:
         try:
             # numba reads the folder when it decorates; it is put back at once, so that nobody else's code moves.
             config.CACHE_DIR = before or _folder()
-            return cast("Function", numba.njit(cache=True, **options)(function))
+            return cast("Function", _once(numba.njit(cache=True, **options)(function)))
         except (OSError, RuntimeError):
-            return cast("Function", numba.njit(**options)(function))
+            return cast("Function", _once(numba.njit(**options)(function)))
         finally:
             config.CACHE_DIR = before
 
     return decorate
+
+
+def _once(dispatcher: Any) -> Any:
+    """Compile for a constant argument as for any other: each literal would have its own copy of all that it calls."""
+    template = dispatcher.get_call_template
+
+    def general(args: Any, kws: Any) -> Any:
+        return template(tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()})
+
+    dispatcher.get_call_template = general
+    return dispatcher
 
 
 def threads() -> int:

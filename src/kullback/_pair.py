@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kullback._door import Clean
 from kullback._special import PSI_HIGH, PSI_LOW, expm1, log_sum_exp, psi_series
 
@@ -101,7 +103,13 @@ def _pair_of_masses(first: Clean, second: Clean, xp: Namespace) -> Pair:
         # Both totals are 1 within rounding, and q − p is exact where p and q are close.
         gap = b - a
     # δ sums to 0: taking Σ gap off again removes what rounded totals, or totals that are not quite 1, left behind.
-    delta = (gap - p * xp.sum(gap, axis=-1, keepdims=True)) / total_b
+    delta = gap - p * xp.sum(gap, axis=-1, keepdims=True)
+    most = p > 0.9
+    if xp is not np or np.any(most):
+        # Of one mass's own gap only the share of the others is left: 1 − p, which has lost its digits next to 1.
+        others, others_gap = (xp.sum(xp.where(most, 0.0 * x, x), axis=-1, keepdims=True) for x in (p, gap))
+        delta = xp.where(most, gap * others - p * others_gap, delta)
+    delta = delta / total_b
     p, q = _broadcast(p, q, xp)
     return Pair(p, q, delta, xp)
 

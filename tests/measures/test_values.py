@@ -65,6 +65,17 @@ def test_weights_of_different_totals(apart: float) -> None:
     check_all(kb.Counts(x), kb.Counts(y), exact.of_masses(x), exact.of_masses(y), "float64")
 
 
+@pytest.mark.parametrize("rare", [1e-6, 1e-9, 1e-14])
+def test_nearly_certain_and_apart_by_the_rounding_of_totals_alone(rare: float) -> None:
+    p = np.array([1.0 - rare, 0.75 * rare, 0.25 * rare])
+    for top in (np.nextafter(p[0], 0.0), np.nextafter(p[0], 2.0)):
+        q = np.array([top, p[1], p[2]])
+        P, Q = exact.of_masses(p), exact.of_masses(q)
+        for measure in ("total_variation", "hellinger_distance", "kl_divergence", "js_divergence", "chi2_divergence"):
+            # A few roundings more than elsewhere: the totals themselves are all that differs.
+            assert exact.error(getattr(kb, measure)(p, q), exact.PAIRWISE[measure](P, Q)) <= 1e-13, measure
+
+
 def test_large_integer_counts_nearly_proportional() -> None:
     x = np.array([123_456_789, 987_654_321, 55_555_555], dtype=np.int64)
     y = 3 * x + np.array([1, -1, 2])
