@@ -28,6 +28,7 @@ Array = Any
 for _formula in (
     scalar._log_ratio,
     scalar._psi_ratio,
+    scalar._relative_term,
     scalar._phi,
     scalar._shifts,
     scalar._rest,
@@ -65,6 +66,28 @@ def _psi_ratios(x, y, h, out):
     for i in range(len(out) if odd else 0):
         if _odd(x[i], y[i], ORDINARY):
             out[i] = scalar._psi_ratio(x[i], y[i], h[i])
+
+
+@_loop
+def _relative_terms(x, y, h, out):
+    odd = 0
+    for i in range(len(out)):
+        odd += _odd(x[i], y[i], ORDINARY)
+        out[i] = x[i] * lanes.psi_ratio(x[i], y[i], h[i])
+    for i in range(len(out) if odd else 0):
+        if _odd(x[i], y[i], ORDINARY):
+            out[i] = scalar._relative_term(x[i], y[i], h[i])
+
+
+@_loop
+def _phis(u, out):
+    odd = 0
+    for i in range(len(out)):
+        odd += 0 if abs(u[i]) <= LOGARITHM else 1
+        out[i] = lanes.phi(u[i])
+    for i in range(len(out) if odd else 0):
+        if not abs(u[i]) <= LOGARITHM:
+            out[i] = scalar._phi(u[i])
 
 
 @_loop
@@ -149,6 +172,16 @@ def log_ratio(x: Array, y: Array) -> Array:
 def psi_ratio(x: Array, y: Array, h: Array | None = None) -> Array:
     """ψ(y/x − 1)."""
     return _in_parts(_psi_ratios, x, y, y - x if h is None else h)
+
+
+def phi(u: Array) -> Array:
+    """expm1(u) − u."""
+    return _in_parts(_phis, u)
+
+
+def relative_term(x: Array, y: Array, h: Array) -> Array:
+    """x·log(x/y) − x + y, h = y − x."""
+    return _in_parts(_relative_terms, x, y, h)
 
 
 def gamma_shifted(a: Array, c: Array, h: Array) -> tuple[Array, Array, Array]:

@@ -29,6 +29,16 @@ def psi_ratio(x: float, y: float, h: float | None = None) -> np.float64:
     return np.float64(_psi_ratio(x, y, y - x if h is None else float(h)))
 
 
+def phi(u: float) -> np.float64:
+    """expm1(u) − u."""
+    return np.float64(_phi(float(u)))
+
+
+def relative_term(x: float, y: float, h: float) -> np.float64:
+    """x·log(x/y) − x + y, h = y − x."""
+    return np.float64(_relative_term(float(x), float(y), float(h)))
+
+
 def gamma_shifted(a: float, c: float, h: float) -> tuple[np.float64, np.float64, np.float64]:
     """The recurrence of B_Γ."""
     a, c, h = float(a), float(c), float(h)
@@ -99,13 +109,17 @@ def _fallen(k1: float, k2: float, h: float) -> float:
     return own - error - h * slope + 0.5 * _psi_ratio(k1, k2, h)
 
 
+def _relative_term(x: float, y: float, h: float) -> float:
+    return y if x == 0.0 else x * _psi_ratio(x, y, h)
+
+
 def _phi(u: float) -> float:
     if abs(u) < PHI_RADIUS:
         total = 0.0
         for c in _EXPM1_DOWN:
             total = total * u + c
         return u * u * total
-    return math.expm1(u) - u if u < 709.78 else _INF
+    return _INF if u > 709.78 else math.expm1(u) - u
 
 
 def _log_ratio(x: float, y: float) -> float:

@@ -115,15 +115,16 @@ class Family(ABC):
             object.__setattr__(new, name, value)
         return new
 
-    def _along(self, k: int, skip: int = 0) -> Any:
-        """The k-th member along the last batch axis but `skip`."""
+    def _along(self, k: int | slice, skip: int = 0) -> Any:
+        """The k-th member along the last batch axis but `skip`, or the members of a slice."""
+        only = slice(None) if isinstance(k, slice) else 0
         new = object.__new__(type(self))
         for name, constraint in spec(type(self)):
             value = getattr(self, name)
             if constraint is not None and value is not None and not isinstance(value, float):
                 axis = len(value.shape) - constraint.event_dims - 1 - skip
                 if axis >= 0:
-                    value = value[(slice(None),) * axis + (k if value.shape[axis] > 1 else 0,)]
+                    value = value[(slice(None),) * axis + (k if value.shape[axis] > 1 else only,)]
             elif isinstance(value, Family):
                 value = value._along(k, skip)
             elif isinstance(value, tuple) and value and isinstance(value[0], Family):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kullback.errors import InvalidForm, NoClosedForm
+from kullback.families import blocks
 from kullback.families.answer import (
     IDENTITY,
     PER_PAIR,
@@ -82,8 +83,10 @@ def _kl(p: Family, q: Family) -> Answer:
     xp = _together(p, q)
     _same_space(p, q)
     p, q = _as_categories(p, q, xp), _as_categories(q, p, xp)
+    shape = _batch(p, q)
+    if p is not q and xp.name == "numpy" and (many := blocks.pieces(p, q, shape)) > 1:
+        return blocks.in_blocks(_kl, p, q, shape, many)
     with np.errstate(all="ignore"):
-        shape = _batch(p, q)
         if same(p, q):
             return Answer(_zeros(shape, xp, p, q), IDENTITY)
         answer: Answer | None = p._lifted(xp)._kl(q._lifted(xp), xp)
