@@ -69,6 +69,13 @@ class Family(ABC):
             own += part._leaves()
         return own
 
+    def _is_plain(self) -> bool:
+        """Whether every parameter is one Python number."""
+        for name in numbers(type(self)):
+            if not isinstance(getattr(self, name), float):
+                return False
+        return all([part._is_plain() for part in self._parts()])
+
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The broadcast shape of the parameters."""

@@ -147,8 +147,11 @@ def same(p: Family, q: Family) -> bool:
     if type(p) is not type(q):
         return False
     ours, theirs = p._leaves(), q._leaves()
-    if len(ours) != len(theirs) or not all(_equal(x, y) for x, y in zip(ours, theirs, strict=True)):
+    if len(ours) != len(theirs):
         return False
+    for x, y in zip(ours, theirs, strict=True):
+        if not _equal(x, y):
+            return False
     return bool(p._kind() == q._kind())
 
 
@@ -163,7 +166,7 @@ def _equal(x: Any, y: Any) -> bool:
 
 
 def _together(p: Family, q: Family) -> Namespace:
-    return work(*p._leaves(), *q._leaves())
+    return work() if p._is_plain() and q._is_plain() else work(*p._leaves(), *q._leaves())
 
 
 def _same_space(p: Family, q: Family) -> None:
@@ -193,7 +196,7 @@ def _zeros(shape: tuple[int, ...], xp: Namespace, p: Family, q: Family) -> Array
 
 def _finished(value: Array, *families: Family) -> Array:
     """In the batch shape and the dtype of the parameters; a Python number where all of them are numbers."""
-    if isinstance(value, float) and all(isinstance(x, float) for f in families for x in f._leaves()):
+    if isinstance(value, float) and all([f._is_plain() for f in families]):
         return float(value)
     leaves = [x for f in families for x in f._leaves()]
     xp = work(*leaves)
