@@ -25,6 +25,8 @@ class PairOnLine:
         ours, theirs = p._support(xp), q._support(xp)
         self.same_support = all(float(x) == float(y) for x, y in zip(ours, theirs, strict=True))
         self.unit = (self.low, self.high) == (0.0, 1.0)
+        # sides on which log q is no float, and p has nothing that counts
+        self.hidden: list[Any] = []
 
     def x(self, y: Vector) -> Vector:
         """The variable itself."""
@@ -45,6 +47,8 @@ class PairOnLine:
         log_q = np.asarray(
             self.q._log_density(z, self.xp, co=co if same else None) + self.log_rho + 0.0 * y, dtype=float
         )
+        for side in self.hidden:
+            log_q = np.where(side.hides(y), log_p, log_q)
         return log_p, log_q, np.where(log_p == -math.inf, 0.0, log_q - np.where(log_p == -math.inf, 0.0, log_p))
 
 

@@ -15,12 +15,15 @@ import numpy as np
 from kullback._special import phi
 from kullback.errors import NoClosedForm
 from kullback.families.answer import QUADRATURE, Answer
+from kullback.families.beyond import blind_sides
 from kullback.families.pair import PairOnLine, on_one_variable
 from kullback.families.pieces import RTOL, Pieces, break_up, integrate, plain_total
 from kullback.families.power_tails import PowerTail, power_tails, without
 
 Vector = np.ndarray[Any, Any]
 _EPS = 2.2e-16
+# logarithm of what is larger than any float
+_LARGEST = 720.0
 
 
 def kl(p: Any, q: Any) -> Answer:
@@ -34,13 +37,20 @@ def kl(p: Any, q: Any) -> Answer:
     from kullback.families.dispatch import no_closed_form
 
     reached = f"{value:.10g} ± {error:.2g}"
-    raise no_closed_form(p, q, f"quadrature reached {reached}, not the relative error {RTOL:g}")
+    why = f"quadrature reached {reached}, not the relative error {RTOL:g}"
+    raise no_closed_form(p, q, " ".join([why, *found.notes]))
 
 
 def estimated_kl(p: Any, q: Any) -> Answer:
     """KL(p‖q) with whatever error quadrature reaches; refused only where it does not see all of p."""
     pair = on_one_variable(p, q)
     pieces = break_up(pair)
+    pair.hidden = blind_sides(pair, pieces)
+    highest = max((side.height for side in pair.hidden), default=-math.inf)
+    if highest > _LARGEST:
+        return Answer(math.inf, QUADRATURE)
+    unseen = 2.0 * math.exp(min(highest, 709.0))
+    notes = _what_is_hidden(pair) if unseen > 1e-12 else ()
 
     def signed(y: Vector, co: Vector, log_width: Vector) -> Vector:
         a, _, u = pair.logs(y, co)
@@ -76,13 +86,22 @@ def estimated_kl(p: Any, q: Any) -> Answer:
     if value == math.inf:
         return Answer(math.inf, QUADRATURE)
     # what p misses of 1 is rounding of its normaliser, and q's may be as much: it moves log(p/q) as a whole
-    error += 2.0 * excess * (1.0 + abs(value)) + plain_total(rounding, last)
+    error += unseen + 2.0 * excess * (1.0 + abs(value)) + plain_total(rounding, last)
     if error <= RTOL * abs(value) or tails:
-        return Answer(value, QUADRATURE, error)
+        return Answer(value, QUADRATURE, error, notes)
     value, error, last = integrate(positive, pieces)
     beyond, its_error = (0.0, 0.0) if pair.same_support else _mass_beyond(q, pair)
-    error += its_error + 2.0 * excess * abs(value) + excess * excess + plain_total(damped, last)
-    return Answer(max(value + beyond, 0.0), QUADRATURE, error)
+    error += unseen + its_error + 2.0 * excess * abs(value) + excess * excess + plain_total(damped, last)
+    return Answer(max(value + beyond, 0.0), QUADRATURE, error, notes)
+
+
+def _what_is_hidden(pair: PairOnLine) -> tuple[str, ...]:
+    """Said where log q is no float and p may have what counts there."""
+    return tuple(
+        f"({'Below' if side.low else 'Above'} x = {pair.x(np.asarray(side.edge)):.6g} log q is no float.)"
+        for side in pair.hidden
+        if side.height > -40.0
+    )
 
 
 def _mass_beyond(q: Any, pair: PairOnLine) -> tuple[float, float]:
@@ -95,6 +114,11 @@ def rest_of_power(p: Any, q: Any, beta: float) -> float:
     """∫p(e^{βu} − 1), u = log(q/p): how far ∫p^{1−β}q^β is from 1."""
     pair = on_one_variable(p, q)
     pieces = break_up(pair, beta=beta)
+    # what overflows says so by itself; where only q underflows, p^{1−β}q^β may still be something
+    hidden = [side for side in blind_sides(pair, pieces, beta) if not side.overflow]
+    unseen = sum(2.0 * math.exp(min(side.height, 709.0)) for side in hidden)
+    if beta < 0:
+        pair.hidden = hidden
     if _all_of(p, q, pair, pieces)[2]:
         from kullback.families.dispatch import no_closed_form
 
@@ -114,10 +138,12 @@ def rest_of_power(p: Any, q: Any, beta: float) -> float:
         return np.where(u > 1.0, far, np.where(mass == 0, 0.0, mass * phi(np.minimum(u, 1.0), xp=np)))
 
     value, error, _ = integrate(direct, pieces)
+    error += unseen
     if value == math.inf or error <= RTOL * abs(value):
         return value
     if pair.same_support:
         curve, error, _ = integrate(curved, pieces)
+        error += unseen
         value = curve - beta * float(kl(p, q).value)
         if error <= RTOL * abs(value) or abs(value) + error < 1e-28:
             return value
