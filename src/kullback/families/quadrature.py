@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kullback._special import phi
+from kullback._special import phi, psi
 from kullback.errors import NoClosedForm
 from kullback.families.answer import QUADRATURE, Answer
 from kullback.families.beyond import blind_sides
@@ -22,17 +22,19 @@ from kullback.families.power_tails import PowerTail, power_tails, without
 
 Vector = np.ndarray[Any, Any]
 _EPS = 2.2e-16
+# of long double, and the coefficients of a series in it
+_FINER_EPS = 3e-19
 # logarithm of what is larger than any float
 _LARGEST = 720.0
 
 
 def kl(p: Any, q: Any) -> Answer:
-    """KL(p‖q) of one pair of densities; relative error RTOL or a refusal."""
+    """KL(p‖q) of one pair of densities; relative error RTOL or, below 1e−14, six digits; or a refusal."""
     found = estimated_kl(p, q)
     value, error = found.value, found.error
-    # between two laws that are nearly one, rounding of their log-densities is all that is left to err by
-    nearly_one = error <= 1e-18 and (error <= 1e-6 * value or value + error < 1e-28)
-    if value == math.inf or error <= RTOL * value or nearly_one:
+    # below 1e−14 even long double leaves fewer digits; two laws that rounding cannot tell apart have none
+    tiny = error <= 1e-24 and (error <= 1e-6 * value or value + error < 1e-28)
+    if value == math.inf or error <= RTOL * value or tiny:
         return found
     from kullback.families.dispatch import no_closed_form
 
@@ -57,27 +59,11 @@ def estimated_kl(p: Any, q: Any) -> Answer:
         mass = np.exp(a + log_width)
         return np.where(mass == 0, 0.0, -u * mass)
 
-    def positive(y: Vector, co: Vector, log_width: Vector) -> Vector:
-        # p·φ(u) = q − p − p·u: integrates to the KL divergence less what q has beyond the support of p
-        a, b, u = pair.logs(y, co)
-        mass = np.exp(a + log_width)
-        big = (u > 1.0) | (a == -math.inf)
-        far = np.exp(b + log_width) - np.where(mass == 0, 0.0, mass * (1.0 + u))
-        near = np.where(mass == 0, 0.0, mass * phi(np.where(big, 0.0, u), xp=np))
-        return np.where(big, far, near)
-
     def rounding(y: Vector, co: Vector, log_width: Vector) -> Vector:
         # of log p and log q, as it enters the signed form
         a, b, _ = pair.logs(y, co)
         mass = np.exp(a + log_width)
         return np.where(mass == 0, 0.0, mass * (_EPS * (np.abs(a) + np.abs(b))))
-
-    def damped(y: Vector, co: Vector, log_width: Vector) -> Vector:
-        # and the positive form, where it counts only as far as the two differ
-        a, b, u = pair.logs(y, co)
-        mass = np.exp(a + log_width)
-        size = _EPS * (np.abs(a) + np.abs(b)) * np.minimum(np.abs(u), 1.0)
-        return np.where(mass == 0, 0.0, mass * size)
 
     excess, pieces, tails = _all_of(p, q, pair, pieces)
     value, error, last = integrate(signed, pieces)
@@ -89,10 +75,47 @@ def estimated_kl(p: Any, q: Any) -> Answer:
     error += unseen + 2.0 * excess * (1.0 + abs(value)) + plain_total(rounding, last)
     if error <= RTOL * abs(value) or tails:
         return Answer(value, QUADRATURE, error, notes)
+    beyond = (0.0, 0.0) if pair.same_support else _mass_beyond(q, pair)
+    value, error = _curved(pair, pieces, beyond, _EPS, excess)
+    if error > RTOL * value and (finer := pair.finer()) is not None:
+        value, error = _curved(finer, last, beyond, _FINER_EPS, excess)
+    return Answer(max(value, 0.0), QUADRATURE, error + unseen, notes)
+
+
+def _curved(
+    pair: PairOnLine, pieces: Pieces, beyond: tuple[float, float], eps: float, excess: float
+) -> tuple[float, float]:
+    """∫p·φ(u) + q's mass beyond p − ψ(m), and its error; m is by how much q is more than 1.
+
+    p·φ(u) = q − p − p·u is ≥ 0 and keeps its digits where p and q are close; −ψ(m) takes out what the constant of log q
+    has of rounding, whatever its size.
+    """
+
+    def positive(y: Vector, co: Vector, log_width: Vector) -> Vector:
+        a, b, u = pair.logs(y, co)
+        mass = np.exp(a + log_width)
+        big = (u > 1.0) | (a == -math.inf)
+        far = np.exp(b + log_width) - np.where(mass == 0, 0.0, mass * (1.0 + u))
+        near = np.where(mass == 0, 0.0, mass * phi(np.where(big, 0.0, u), xp=np))
+        return np.where(big, far, near)
+
+    def more(y: Vector, co: Vector, log_width: Vector) -> Vector:
+        a, b, u = pair.logs(y, co)
+        mass = np.exp(a + log_width)
+        big = (u > 1.0) | (a == -math.inf)
+        return np.where(big, np.exp(b + log_width) - mass, mass * np.expm1(np.where(big, 0.0, u)))
+
+    def damped(y: Vector, co: Vector, log_width: Vector) -> Vector:
+        # the rounding of log p and log q counts only as far as the two differ
+        a, b, u = pair.logs(y, co)
+        mass = np.exp(a + log_width)
+        size = eps * (np.abs(a) + np.abs(b)) * np.minimum(np.abs(u), 1.0)
+        return np.where(mass == 0, 0.0, mass * size)
+
     value, error, last = integrate(positive, pieces)
-    beyond, its_error = (0.0, 0.0) if pair.same_support else _mass_beyond(q, pair)
-    error += unseen + its_error + 2.0 * excess * abs(value) + excess * excess + plain_total(damped, last)
-    return Answer(max(value + beyond, 0.0), QUADRATURE, error, notes)
+    m, m_error = plain_total(more, last) + beyond[0], plain_total(damped, last) + beyond[1]
+    value += beyond[0] - float(psi(np.float64(m), xp=np))
+    return value, error + beyond[1] + 2.0 * excess * abs(value) + m_error * (1.0 + abs(m))
 
 
 def _what_is_hidden(pair: PairOnLine) -> tuple[str, ...]:
