@@ -177,6 +177,11 @@ class Family(ABC):
                 options.append(value)
         return type(self), tuple(options), tuple(part._kind() for part in parts)
 
+    def _beside(self, other: Family, xp: Namespace) -> Family:
+        """What stands for this law in a pair with `other`."""
+        del other, xp
+        return self
+
     @property
     def event_shape(self) -> tuple[int, ...]:
         """The shape of one draw."""

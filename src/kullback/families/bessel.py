@@ -1,7 +1,7 @@
 """F(κ) = log(I_ν(κ)/κ^ν), the log-normaliser of von Mises and von Mises–Fisher laws, and its Bregman divergence.
 
-F′ = I_{ν+1}/I_ν = A and F″ = 1 − A² − (2ν+1)A/κ. Up to κ = 40 + ν² the ratio A comes from its continued fraction, above
-from Hankel's series I_ν(κ) ~ e^κ/√(2πκ)·T(κ), whose logarithms 1 − A and F″ need.
+F′ = I_{ν+1}/I_ν = A and F″ = 1 − A² − (2ν+1)A/κ. Up to κ = 40 + 2ν² the ratio A comes from its continued fraction,
+above from Hankel's series I_ν(κ) ~ e^κ/√(2πκ)·T(κ), whose logarithms 1 − A and F″ need; large orders have `debye`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kullback._special import psi_ratio
+from kullback.families import debye
 from kullback.families.bregman import bregman
 from kullback.families.namespace import is_concrete
 
@@ -28,14 +29,34 @@ def border(nu: float) -> float:
 
 def ratio(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """A = I_{ν+1}(κ)/I_ν(κ), in [0, 1)."""
+    if nu >= debye.LARGE_ORDER:
+        return debye.ratio(kappa, nu, xp=xp)
     large = kappa > border(nu)
     if _none(large):
         return _fraction(kappa, nu, xp)
-    return xp.where(
-        large,
-        1.0 - _rest(xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa), nu),
-        _fraction(xp.where(large, 1.0 + 0.0 * kappa, kappa), nu, xp),
-    )
+    high, low = _sides(large, kappa, nu, xp)
+    return xp.where(large, 1.0 - _rest(high, nu), _fraction(low, nu, xp))
+
+
+def _rest_of_ratio(kappa: Array, nu: float, xp: Namespace) -> Array:
+    """1 − A."""
+    large = kappa > border(nu)
+    if _none(large):
+        return 1.0 - _fraction(kappa, nu, xp)
+    high, low = _sides(large, kappa, nu, xp)
+    return xp.where(large, _rest(high, nu), 1.0 - _fraction(low, nu, xp))
+
+
+def _sides(large: Any, kappa: Array, nu: float, xp: Namespace) -> tuple[Array, Array]:
+    """κ for either side of the border, a harmless one where it is on the other."""
+    return xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa), xp.where(large, 1.0 + 0.0 * kappa, kappa)
+
+
+def own_part(kappa: Array, nu: float, *, xp: Namespace) -> Array:
+    """F − κF′, in which κ itself cancels."""
+    if nu >= debye.LARGE_ORDER:
+        return debye.own_part(kappa, nu, xp=xp)
+    return kappa * _rest_of_ratio(kappa, nu, xp) - below_peak(kappa, nu, xp=xp)
 
 
 def curvature(kappa: Array, nu: float, *, xp: Namespace) -> Array:
@@ -60,6 +81,8 @@ def _none(large: Any) -> bool:
 
 def log_normaliser(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """F(κ) = log(I_ν(κ)/κ^ν), finite at 0."""
+    if nu >= debye.LARGE_ORDER:
+        return debye.log_normaliser(kappa, nu, xp=xp)
     return kappa - below_peak(kappa, nu, xp=xp)
 
 
@@ -68,13 +91,11 @@ def below_peak(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     large = kappa > border(nu)
     k = xp.where(large, 1.0 + 0.0 * kappa, kappa)
     # power series Σ (κ²/4)^m/(m!·(ν+1)_m), all terms positive
-    # a large sum, e^κ or so, is taken e^{−κ/2} times, or it would overflow from κ = 710 on
-    half = xp.where(k > 600.0, 0.5 * k, 0.0 * k)
-    one = _plain(xp.exp(-half), xp)
-    z, total = 0.25 * _plain(k * k, xp), one
+    # up to the border of the largest order the sum, e^κ or so, is a float
+    z, total = 0.25 * _plain(k * k, xp), 1.0
     for m in range(_terms(k, nu, xp), 0, -1):
-        total = one + total * z / (m * (nu + m))
-    small = k - half - xp.log(total) + math.lgamma(nu + 1.0) + nu * math.log(2.0)
+        total = 1.0 + total * z / (m * (nu + m))
+    small = k - xp.log(total) + math.lgamma(nu + 1.0) + nu * math.log(2.0)
     K = xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa)
     log_T = _log_series(K, nu, xp)[0]
     return xp.where(large, (nu + 0.5) * xp.log(K) + 0.5 * math.log(2 * math.pi) - log_T, small)
@@ -82,6 +103,8 @@ def below_peak(kappa: Array, nu: float, *, xp: Namespace) -> Array:
 
 def log_normaliser_bregman(s: Array, t: Array, nu: float, *, xp: Namespace) -> Array:
     """F(t) − F(s) − (t−s)F′(s) ≥ 0."""
+    if nu >= debye.LARGE_ORDER:
+        return debye.log_normaliser_bregman(s, t, nu, xp=xp)
     s, t = s + 0.0 * t, t + 0.0 * s
     low, high = xp.minimum(s, t), xp.maximum(s, t)
     near = (high - low < 1.0 + 0.5 * low) & ~((low <= border(nu)) & (high > border(nu)))
@@ -92,7 +115,8 @@ def log_normaliser_bregman(s: Array, t: Array, nu: float, *, xp: Namespace) -> A
         # (ν+½)ψ(y/x − 1) exactly, and the small log T
         one, two = _log_series(X, nu, xp), _log_series(Y, nu, xp)
         above = (nu + 0.5) * psi_ratio(X, Y, xp=xp) + (two[0] - one[0] - (Y - X) * one[1])
-        plain = log_normaliser(y, nu, xp=xp) - log_normaliser(x, nu, xp=xp) - (y - x) * ratio(x, nu, xp=xp)
+        # κ itself is taken out of F and of A
+        plain = below_peak(x, nu, xp=xp) - below_peak(y, nu, xp=xp) + (y - x) * _rest_of_ratio(x, nu, xp)
         return xp.where(both, above, plain)
 
     return bregman(s, t, near=near, curvature=lambda k, xp: curvature(k, nu, xp=xp), far=far, xp=xp)

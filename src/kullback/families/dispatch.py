@@ -82,7 +82,7 @@ def _kl(p: Family, q: Family) -> Answer:
     """KL(p‖q) in double precision, with its method."""
     xp = _together(p, q)
     _same_space(p, q)
-    p, q = _as_categories(p, q, xp), _as_categories(q, p, xp)
+    p, q = p._beside(q, xp), q._beside(p, xp)
     shape = _batch(p, q)
     if p is not q and xp.name == "numpy" and (many := blocks.pieces(p, q, shape)) > 1:
         return blocks.in_blocks(_kl, p, q, shape, many)
@@ -93,18 +93,6 @@ def _kl(p: Family, q: Family) -> Answer:
         if answer is None:
             return _numeric(p, q, shape, xp)
         return answer if _is_sound(answer, xp) else _mended(answer, p, q, shape, xp)
-
-
-def _as_categories(p: Family, other: Family, xp: Namespace) -> Any:
-    """Bernoulli as two categories beside a law that is given as categories (torch's Bernoulli of logits is)."""
-    if type(p).__name__ != "Bernoulli" or type(other).__name__ != "Categorical":
-        return p
-    from kullback.families.categorical import Categorical
-    from kullback.families.normal import made
-
-    probs = xp.double(p.probs)  # type: ignore[attr-defined]
-    masses = np.stack([1.0 - probs, probs], axis=-1) if xp.name == "scalar" else xp.stack([1.0 - probs, probs])
-    return made(Categorical, probs=masses, logits=None)
 
 
 # A divergence this far below the largest of the terms that it is left of has lost so many digits that a sum or a

@@ -111,6 +111,24 @@ def _numpy() -> Namespace:
 
 
 @functools.cache
+def extended() -> Namespace:
+    """NumPy's functions in long double, where that is longer; special functions, asked of parameters only, in double."""
+    shared = vars(_numpy())
+
+    def in_double(f: Any) -> Any:
+        return lambda *xs: np.asarray(f(*(np.asarray(x, dtype=float) for x in xs)), dtype=np.longdouble)
+
+    return SimpleNamespace(
+        **{
+            **shared,
+            **{f: in_double(shared[f]) for f in _SCIPY if f != "polygamma"},
+            "double": lambda x: np.asarray(x, dtype=np.longdouble),
+            "host": lambda f, *xs: in_double(f)(*xs),
+        }
+    )
+
+
+@functools.cache
 def _scalar() -> Namespace:
     """NumPy's functions on np.float64, with a `where` that costs nothing: a scalar pair is answered in microseconds."""
     shared = vars(_numpy())

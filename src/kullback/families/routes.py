@@ -66,6 +66,8 @@ def _closed(p: Line, q: Line, xp: Namespace) -> Answer | None:
 
 def line_cross_entropy(p: Line, q: Line, xp: Namespace) -> Array | None:
     """−E_p[log q], lifted; None where p does not know a feature of q."""
+    if not isinstance(q, Line):
+        return None
     if p.discrete != q.discrete:
         return math.inf + 0.0 * anchor(p, q, xp)
     inside = contained(p, q, xp)
