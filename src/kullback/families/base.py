@@ -74,7 +74,7 @@ class Family(ABC):
         for name in numbers(type(self)):
             if not isinstance(getattr(self, name), float):
                 return False
-        return all([part._is_plain() for part in self._parts()])
+        return all(map(Family._is_plain, self._parts()))
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

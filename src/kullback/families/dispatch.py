@@ -184,7 +184,7 @@ def _zeros(shape: tuple[int, ...], xp: Namespace, p: Family, q: Family) -> Array
 
 def _finished(value: Array, *families: Family) -> Array:
     """In the batch shape and the dtype of the parameters; a Python number where all of them are numbers."""
-    if isinstance(value, float) and all([f._is_plain() for f in families]):
+    if isinstance(value, float) and all(map(Family._is_plain, families)):
         return float(value)
     leaves = [x for f in families for x in f._leaves()]
     xp = work(*leaves)
