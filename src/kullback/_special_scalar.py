@@ -57,6 +57,27 @@ def shape_and_scale(k1: float, k2: float, h: float, M: float) -> np.float64:
     return np.float64(_shape_and_scale(float(k1), float(k2), float(h), float(M)))
 
 
+def dirichlet_alike(a: list[float], c: list[float], h: list[float]) -> np.float64:
+    """The form of `families.dirichlet_form` for parameters of like sizes."""
+    a, c, h = ([float(x) for x in xs] for xs in (a, c, h))
+    moved = [GAMMA_SHIFT if min(x, y) < GAMMA_SHIFT else 0.0 for x, y in zip(a, c, strict=True)]
+    A, C, H = sum(a), sum(c), sum(h)
+    A_all = A + sum(moved)
+    C_all = A_all + H
+    T, mean = H / A_all, C_all / A_all
+    value = 0.0
+    for x, y, d, n in zip(a, c, h, moved, strict=True):
+        if n:
+            value += _shifts(x, y, d)
+        x, y = x + n, y + n
+        value += y * _psi_ratio(y / x, mean, T - d / x) + _rest(x, y, d)
+    n = GAMMA_SHIFT if min(A, C) < GAMMA_SHIFT else 0.0
+    A_0, C_0 = A + n, C + n
+    z = T * ((A_all - A_0) / C_0)
+    joined = C_0 * _psi_ratio(1.0, 1.0 - z, -z) + (A_all - A_0) * _psi_ratio(A_all, C_all, H)
+    return np.float64(value - ((_shifts(A, C, H) if n else 0.0) + joined + _rest(A_0, C_0, H)))
+
+
 # ---- Python's numbers from here on; `_special_numba` compiles these as they are --------------------------------------
 
 
