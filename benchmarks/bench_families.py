@@ -32,6 +32,16 @@ def gamma(a: Any, b: Any, c: Any, d: Any) -> mp.mpf:
     return c * mp.log(b / d) + mp.loggamma(c) - mp.loggamma(a) + (a - c) * mp.digamma(a) + (d - b) * a / b
 
 
+def exponential(a: Any, b: Any) -> mp.mpf:
+    a, b = map(mp.mpf, (float(a), float(b)))
+    return mp.log(a / b) + b / a - 1
+
+
+def poisson(a: Any, b: Any) -> mp.mpf:
+    a, b = map(mp.mpf, (float(a), float(b)))
+    return a * mp.log(a / b) - a + b
+
+
 def beta(a: Any, b: Any, c: Any, d: Any) -> mp.mpf:
     a, b, c, d = map(mp.mpf, (float(a), float(b), float(c), float(d)))
 
@@ -63,8 +73,10 @@ def main() -> None:
         ("Gamma, small shapes, apart", families.Gamma, distributions.Gamma, gamma, 0.5, 2.0),
         ("Gamma, small shapes, 1e-6 apart", families.Gamma, distributions.Gamma, gamma, 1 - 1e-6, 1 + 1e-6),
         ("Beta, apart", families.Beta, distributions.Beta, beta, 0.5, 2.0),
+        ("Exponential, apart", families.Exponential, distributions.Exponential, exponential, 0.5, 2.0),
+        ("Poisson, apart", families.Poisson, distributions.Poisson, poisson, 0.5, 2.0),
     ):
-        a = [rng.uniform(0.5, 20.0, N) for _ in range(2)]
+        a = [rng.uniform(0.5, 20.0, N) for _ in range(1 if exact in (exponential, poisson) else 2)]
         b = [x * rng.uniform(low, high, N) for x in a]
         mine = ours(*a), ours(*b)
         peer = theirs(*map(torch.from_numpy, a)), theirs(*map(torch.from_numpy, b))
@@ -104,6 +116,8 @@ def main() -> None:
             distributions.Normal(0 * one, one),
             distributions.Laplace(0 * one, 2 * one),
         ),
+        ("VonMises‖VonMises (torch: none)", families.VonMises(0.0, 1.5), families.VonMises(1.0, 25.0), None, None),
+        ("Zeta‖Zeta (torch: none)", families.Zeta(3.5), families.Zeta(30.0), None, None),
         ("Gamma‖LogNormal (torch: none)", families.Gamma(2.0, 1.0), families.LogNormal(0, 1), None, None),
         ("StudentT‖Cauchy (quadrature)", families.StudentT(3.0), families.Cauchy(0, 1), None, None),
     ):

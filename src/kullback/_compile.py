@@ -69,6 +69,6 @@ def threads() -> int:
 def _folder() -> str:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or str(Path.home() / ".cache")
     here = Path(__file__).parent
-    files = [*here.glob("*/_numba/*.py"), *here.glob("_*numba.py"), here / "_special.py", Path(__file__)]
+    files = {*here.glob("*/_numba/*.py"), *here.glob("_*numba.py"), *here.glob("_special*.py"), Path(__file__)}
     sources = b"".join(path.read_bytes() for path in sorted(files))
     return str(Path(base) / "kullback" / "numba" / hashlib.sha256(sources).hexdigest()[:12])

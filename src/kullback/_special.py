@@ -40,6 +40,8 @@ def psi_series(s: Array) -> Array:
 
 def psi(s: Array, *, xp: Namespace) -> Array:
     """ψ(s) = s − log1p(s) ≥ 0, s > −1; zero only at s = 0; ∞ at s = −1."""
+    if (plain := getattr(xp, "plain", None)) is not None:
+        return plain.psi_ratio(1.0, 1.0 + s, s)
     near = (s > PSI_LOW) & (s < PSI_HIGH)
     zero = xp.zeros_like(s)
     return xp.where(near, psi_series(xp.where(near, s, zero)), s - xp.log1p(xp.where(near, zero, s)))
@@ -47,6 +49,8 @@ def psi(s: Array, *, xp: Namespace) -> Array:
 
 def phi(u: Array, *, xp: Namespace) -> Array:
     """φ(u) = expm1(u) − u ≥ 0; zero only at u = 0."""
+    if (plain := getattr(xp, "plain", None)) is not None:
+        return plain.phi(u)
     near = xp.abs(u) < PHI_RADIUS
     zero = xp.zeros_like(u)
     small = xp.where(near, u, zero)
@@ -164,12 +168,19 @@ def psi_ratio(x: Array, y: Array, h: Array | None = None, *, xp: Namespace) -> A
     return xp.where(near, psi_series(xp.where(near, s, zero)), s - log_ratio(xp.where(near, one, y), x + zero, xp=xp))
 
 
-def relative_term(x: Array, y: Array, *, xp: Namespace) -> Array:
-    """x·log(x/y) − x + y ≥ 0 for x, y ≥ 0: the KL divergence of Poisson(x) from Poisson(y), and a term of any KL."""
+def relative_term(x: Array, y: Array, h: Array | None = None, *, xp: Namespace) -> Array:
+    """x·log(x/y) − x + y ≥ 0 for x, y ≥ 0: the KL divergence of Poisson(x) from Poisson(y), and a term of any KL.
+
+    Give h = y − x where it is known exactly.
+    """
+    h = y - x if h is None else h
+    if (plain := getattr(xp, "plain", None)) is not None:
+        return plain.relative_term(x, y, h)
     empty = x == 0
     one = xp.ones_like(x + y)
     x = xp.where(empty, one, x)
-    return xp.where(empty, y + 0.0 * one, x * psi_ratio(x, xp.where(empty, one, y), xp=xp))
+    change = xp.where(empty, 0.0 * one, h)
+    return xp.where(empty, y + 0.0 * one, x * psi_ratio(x, xp.where(empty, one, y), change, xp=xp))
 
 
 def gamma_bregman(a: Array, c: Array, h: Array | None = None, *, xp: Namespace) -> Array:

@@ -12,9 +12,9 @@ import numpy as np
 from kullback._special import _ATANH, _EXPM1, _STIRLING, GAMMA_SHIFT, PHI_RADIUS, PSI_HIGH, PSI_LOW
 
 _INF = math.inf
-# highest first; seven terms do below t² = .009, where the eighth is less than 2⁻⁵⁶ of the leading one
-_ATANH_DOWN = _ATANH[::-1]
-_ATANH_SHORT = _ATANH[6::-1]
+# highest first; below t² = .009 the terms from the eighth on are less than 2⁻⁵⁶ of the leading one
+_ATANH_HIGH, _ATANH_LOW = _ATANH[:6:-1], _ATANH[6::-1]
+_EXPM1_DOWN = _EXPM1[::-1]
 _STIRLING_ODD = tuple((2.0 * j + 1.0, s) for j, s in enumerate(_STIRLING))
 
 
@@ -29,6 +29,16 @@ def psi_ratio(x: float, y: float, h: float | None = None) -> np.float64:
     return np.float64(_psi_ratio(x, y, y - x if h is None else float(h)))
 
 
+def phi(u: float) -> np.float64:
+    """expm1(u) − u."""
+    return np.float64(_phi(float(u)))
+
+
+def relative_term(x: float, y: float, h: float) -> np.float64:
+    """x·log(x/y) − x + y, h = y − x."""
+    return np.float64(_relative_term(float(x), float(y), float(h)))
+
+
 def gamma_shifted(a: float, c: float, h: float) -> tuple[np.float64, np.float64, np.float64]:
     """The recurrence of B_Γ."""
     a, c, h = float(a), float(c), float(h)
@@ -39,7 +49,49 @@ def gamma_shifted(a: float, c: float, h: float) -> tuple[np.float64, np.float64,
 
 def gamma_rest(a: float, c: float, h: float) -> np.float64:
     """½ψ(c/a − 1) and Stirling's series."""
-    a, c, h = float(a), float(c), float(h)
+    return np.float64(_rest(float(a), float(c), float(h)))
+
+
+def shape_and_scale(k1: float, k2: float, h: float, M: float) -> np.float64:
+    """B_Γ(k₁,k₂) + k₁φ(M) − hM, each case of `families.stacy` taken once."""
+    return np.float64(_shape_and_scale(float(k1), float(k2), float(h), float(M)))
+
+
+def dirichlet_alike(a: list[float], c: list[float], h: list[float]) -> np.float64:
+    """The form of `families.dirichlet_form` for parameters of like sizes."""
+    a, c, h = ([float(x) for x in xs] for xs in (a, c, h))
+    moved = [GAMMA_SHIFT if min(x, y) < GAMMA_SHIFT else 0.0 for x, y in zip(a, c, strict=True)]
+    A, C, H = sum(a), sum(c), sum(h)
+    A_all = A + sum(moved)
+    C_all = A_all + H
+    T, mean = H / A_all, C_all / A_all
+    value = 0.0
+    for x, y, d, n in zip(a, c, h, moved, strict=True):
+        if n:
+            value += _shifts(x, y, d)
+        x, y = x + n, y + n
+        value += y * _psi_ratio(y / x, mean, T - d / x) + _rest(x, y, d)
+    n = GAMMA_SHIFT if min(A, C) < GAMMA_SHIFT else 0.0
+    A_0, C_0 = A + n, C + n
+    z = T * ((A_all - A_0) / C_0)
+    joined = C_0 * _psi_ratio(1.0, 1.0 - z, -z) + (A_all - A_0) * _psi_ratio(A_all, C_all, H)
+    return np.float64(value - ((_shifts(A, C, H) if n else 0.0) + joined + _rest(A_0, C_0, H)))
+
+
+# ---- Python's numbers from here on; `_special_numba` compiles these as they are --------------------------------------
+
+
+def _shape_and_scale(k1: float, k2: float, h: float, M: float) -> float:
+    if k1 > 2 * GAMMA_SHIFT and k2 < GAMMA_SHIFT:
+        return k2 * _phi(M - _log_ratio(k2, k1)) + _fallen(k1, k2, h)
+    if min(k1, k2) < GAMMA_SHIFT:
+        a, c = k1 + GAMMA_SHIFT, k2 + GAMMA_SHIFT
+        leading = c * _psi_ratio(c, a, -h) + (k1 * _phi(M) - h * M)
+        return _shifts(k1, k2, h) + leading + _rest(a, c, h)
+    return k2 * _phi(M - _log_ratio(k2, k1)) + _rest(k1, k2, h)
+
+
+def _rest(a: float, c: float, h: float) -> float:
     p, u = 1.0 / a, 1.0 / c
     total, polynomial, power = 0.0, 0.0, 1.0
     for n, s in _STIRLING_ODD:
@@ -48,19 +100,7 @@ def gamma_rest(a: float, c: float, h: float) -> np.float64:
         total += s * polynomial
         power *= p
         polynomial = polynomial * u + (n + 1.0) * power
-    return np.float64(0.5 * _psi_ratio(a, c, h) + (h * p) * (h * u) * total)
-
-
-def shape_and_scale(k1: float, k2: float, h: float, M: float) -> np.float64:
-    """B_Γ(k₁,k₂) + k₁φ(M) − hM, each case of `families.stacy` taken once."""
-    k1, k2, h, M = float(k1), float(k2), float(h), float(M)
-    if k1 > 2 * GAMMA_SHIFT and k2 < GAMMA_SHIFT:
-        return np.float64(k2 * _phi(M - _log_ratio(k2, k1)) + _fallen(k1, k2, h))
-    if min(k1, k2) < GAMMA_SHIFT:
-        up, a, c = gamma_shifted(k1, k2, h)
-        leading = c * _psi_ratio(c, a, -h) + (k1 * _phi(M) - h * M)
-        return up + leading + gamma_rest(a, c, h)
-    return k2 * _phi(M - _log_ratio(k2, k1)) + gamma_rest(k1, k2, h)
+    return 0.5 * _psi_ratio(a, c, h) + (h * p) * (h * u) * total
 
 
 def _shifts(a: float, c: float, h: float) -> float:
@@ -90,13 +130,17 @@ def _fallen(k1: float, k2: float, h: float) -> float:
     return own - error - h * slope + 0.5 * _psi_ratio(k1, k2, h)
 
 
+def _relative_term(x: float, y: float, h: float) -> float:
+    return y if x == 0.0 else x * _psi_ratio(x, y, h)
+
+
 def _phi(u: float) -> float:
     if abs(u) < PHI_RADIUS:
-        total = _EXPM1[-1]
-        for c in _EXPM1[-2::-1]:
+        total = 0.0
+        for c in _EXPM1_DOWN:
             total = total * u + c
         return u * u * total
-    return math.expm1(u) - u if u < 709.78 else _INF
+    return _INF if u > 709.78 else math.expm1(u) - u
 
 
 def _log_ratio(x: float, y: float) -> float:
@@ -120,6 +164,9 @@ def _psi_ratio(x: float, y: float, h: float) -> float:
     t = s / (2.0 + s)
     z = t * t
     total = 0.0
-    for c in _ATANH_SHORT if z < 0.009 else _ATANH_DOWN:
+    if z > 0.009:
+        for c in _ATANH_HIGH:
+            total = total * z + c
+    for c in _ATANH_LOW:
         total = total * z + c
     return t * (s - 2.0 * z * total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -406,6 +407,74 @@ def test_compiled_loops_are_as_right_as_the_formulas() -> None:
         for i in picked:
             a, b, c, d = (m(float(x[i])) for x in (*sizes, *others))
             assert error(got[i], stacy(a, m(1), 1 / b, c, m(1), 1 / d)) < 2e-12
+
+
+def test_compiled_loops_at_numbers_that_are_not_ordinary() -> None:
+    # lanes serve the middle of the range of floats; what is beyond, or no number, goes by the formula of one number
+    from kullback import _special_numba, _special_scalar
+
+    rng = np.random.default_rng(0)
+    odd = np.array([5e-324, 1e-310, 1e-200, 1e-41, 9.99, 10.0, 20.1, 1e17, 1e19, 1e200, 1.7e308])
+    x, y = (np.concatenate([z.ravel(), 10.0 ** rng.uniform(-3, 3, 50)]) for z in np.meshgrid(odd, odd))
+    M = rng.uniform(-800.0, 800.0, len(x))
+    for name, given in (
+        ("log_ratio", (x, y)),
+        ("psi_ratio", (x, y, y - x)),
+        ("relative_term", (x, y, y - x)),
+        ("phi", (M,)),
+        ("gamma_rest", (x, y, y - x)),
+        ("shape_and_scale", (x, y, y - x, M)),
+    ):
+        with np.errstate(all="ignore"):
+            got = getattr(_special_numba, name)(*given)
+        for i, row in enumerate(zip(*given, strict=True)):
+            np.testing.assert_allclose(got[i], getattr(_special_scalar, name)(*row), rtol=1e-11, err_msg=f"{name}{row}")
+    for x, y, truth in ((0.0, 2.0, 2.0), (3.0, 0.0, math.inf), (0.0, 0.0, 0.0), (math.nan, 1.0, math.nan)):
+        np.testing.assert_equal(_special_numba.relative_term(np.array([x]), np.array([y]), np.array([y - x]))[0], truth)
+    np.testing.assert_equal(
+        _special_numba.phi(np.array([math.inf, -math.inf, math.nan])), [math.inf, math.inf, math.nan]
+    )
+
+
+def test_compiled_loops_keep_twelve_digits_of_gamma_wherever_shapes_lie() -> None:
+    # around 10 and 20 the forms change; where the rates follow the shapes, only the curvature is left
+    rng = np.random.default_rng(3)
+    n = 40_000
+    k = np.concatenate([rng.uniform(8.0, 22.0, n // 2), 10.0 ** rng.uniform(-6, 6, n // 2)])
+    l = np.where(rng.random(n) < 0.5, k * (1 + 10.0 ** rng.uniform(-8, -0.5, n)), rng.uniform(8.0, 12.0, n))
+    b = 10.0 ** rng.uniform(-3, 3, n)
+    d = b * np.where(rng.random(n) < 0.5, (l / k) * (1 + 1e-2 * rng.standard_normal(n)), 10.0 ** rng.uniform(-2, 2, n))
+    got = kl_divergence(F.Gamma(k, b), F.Gamma(l, d))
+    with mp.workdps(60):
+        for i in range(0, n, 200):
+            truth = stacy(m(k[i]), m(1), 1 / m(b[i]), m(l[i]), m(1), 1 / m(d[i]))
+            assert error(got[i], truth) < 1e-12, (k[i], b[i], l[i], d[i])
+
+
+def test_a_large_batch_in_blocks_is_the_batch() -> None:
+    rng = np.random.default_rng(4)
+    n = 300_000
+    a, b, c = rng.uniform(0.5, 20.0, n), rng.uniform(0.5, 20.0, n), rng.uniform(0.5, 20.0, n)
+    b[1000] = a[1000]
+    part = slice(140_000, 140_050)
+    whole = kl_divergence(F.Exponential(a), F.Exponential(b))
+    assert whole.shape == (n,)
+    assert whole[1000] == 0.0
+    np.testing.assert_allclose(whole[part], kl_divergence(F.Exponential(a[part]), F.Exponential(b[part])), rtol=1e-14)
+    # one side alike for all, or laid across: the axis that is cut is the longest of the pair
+    across = kl_divergence(F.StudentT(5.0, a, b[:2, None]), F.StudentT(5.0, c, 1.0))
+    assert across.shape == (2, n)
+    some = kl_divergence(F.StudentT(5.0, a[part], b[:2, None]), F.StudentT(5.0, c[part], 1.0))
+    np.testing.assert_allclose(across[:, part], some, rtol=1e-13)
+    # where some blocks lie outside q's support
+    low = np.where(np.arange(n) < n // 2, 0.0, -1.0)
+    uniform = kl_divergence(F.Uniform(low, 1.0), F.Uniform(0.0, 2.0))
+    np.testing.assert_allclose(uniform, np.where(low == 0.0, math.log(2.0), math.inf))
+    rows = rng.uniform(0.5, 5.0, (n // 2, 5))
+    dirichlet = kl_divergence(F.Dirichlet(rows), F.Dirichlet(np.ones(5)))
+    np.testing.assert_allclose(
+        dirichlet[:50], kl_divergence(F.Dirichlet(rows[:50]), F.Dirichlet(np.ones(5))), rtol=1e-13
+    )
 
 
 @pytest.mark.parametrize(

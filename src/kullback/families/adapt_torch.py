@@ -26,7 +26,6 @@ from kullback.families import (
     uniform,
 )
 from kullback.families.affine import Affine
-from kullback.families.answer import INVARIANCE, Answer
 from kullback.families.base import Family
 from kullback.families.circular import ContinuousBernoulli, VonMises
 from kullback.families.foreign import Foreign
@@ -217,24 +216,20 @@ class Pushed(Family):
         msg = f"a mixture of {self.wrapped!r} cannot be taken apart: its maps have no family here."
         raise NoClosedForm(msg)
 
-    def _kl(self, q: Any, xp: Any) -> Answer | None:
+    def _beside(self, other: Family, xp: Any) -> Family:
+        """Its base where the other has gone through the same one-to-one maps, else a law known by its log_prob."""
+        del xp
+        if type(other) is Pushed and self.maps == other.maps and all(t.bijective for t in self.maps):
+            return self.base
+        return self if self.event_shape else _foreign(self.wrapped)
+
+    def _kl(self, q: Any, xp: Any) -> None:
+        return None
+
+    def _entropy(self, xp: Any) -> Any:
         from kullback.families import dispatch
 
-        one_to_one = all(t.bijective for t in self.maps)
-        if type(q) is Pushed and one_to_one and self.maps == q.maps:
-            answer = dispatch._kl(self.base, q.base)
-            return Answer(answer.value, INVARIANCE, answer.error)
-        if self.event_shape or self.batch_shape:
-            return None
-        ours, theirs = (_foreign(x.wrapped) if type(x) is Pushed else x for x in (self, q))
-        if not isinstance(ours, Line) or not isinstance(theirs, Line):
-            return None
-        from kullback.families import numeric
-
-        return numeric.kl(ours, theirs)
-
-    def _entropy(self, xp: Any) -> None:
-        return None
+        return None if self.event_shape else dispatch.entropy(_foreign(self.wrapped))
 
     def log_prob(self, x: Any, /) -> Any:
         """As torch has it."""

@@ -69,6 +69,13 @@ class Family(ABC):
             own += part._leaves()
         return own
 
+    def _is_plain(self) -> bool:
+        """Whether every parameter is one Python number."""
+        for name in numbers(type(self)):
+            if not isinstance(getattr(self, name), float):
+                return False
+        return all(map(Family._is_plain, self._parts()))
+
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The broadcast shape of the parameters."""
@@ -115,15 +122,16 @@ class Family(ABC):
             object.__setattr__(new, name, value)
         return new
 
-    def _along(self, k: int, skip: int = 0) -> Any:
-        """The k-th member along the last batch axis but `skip`."""
+    def _along(self, k: int | slice, skip: int = 0) -> Any:
+        """The k-th member along the last batch axis but `skip`, or the members of a slice."""
+        only = slice(None) if isinstance(k, slice) else 0
         new = object.__new__(type(self))
         for name, constraint in spec(type(self)):
             value = getattr(self, name)
             if constraint is not None and value is not None and not isinstance(value, float):
                 axis = len(value.shape) - constraint.event_dims - 1 - skip
                 if axis >= 0:
-                    value = value[(slice(None),) * axis + (k if value.shape[axis] > 1 else 0,)]
+                    value = value[(slice(None),) * axis + (k if value.shape[axis] > 1 else only,)]
             elif isinstance(value, Family):
                 value = value._along(k, skip)
             elif isinstance(value, tuple) and value and isinstance(value[0], Family):
@@ -168,6 +176,11 @@ class Family(ABC):
             elif not inner:
                 options.append(value)
         return type(self), tuple(options), tuple(part._kind() for part in parts)
+
+    def _beside(self, other: Family, xp: Namespace) -> Family:
+        """What stands for this law in a pair with `other`."""
+        del other, xp
+        return self
 
     @property
     def event_shape(self) -> tuple[int, ...]:

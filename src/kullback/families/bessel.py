@@ -1,17 +1,20 @@
 """F(κ) = log(I_ν(κ)/κ^ν), the log-normaliser of von Mises and von Mises–Fisher laws, and its Bregman divergence.
 
-F′ = I_{ν+1}/I_ν = A and F″ = 1 − A² − (2ν+1)A/κ. Up to κ = 40 + ν² the ratio A comes from its continued fraction, above
-from Hankel's series I_ν(κ) ~ e^κ/√(2πκ)·T(κ), whose logarithms 1 − A and F″ need.
+F′ = I_{ν+1}/I_ν = A and F″ = 1 − A² − (2ν+1)A/κ. Up to κ = 40 + 2ν² the ratio A comes from its continued fraction,
+above from Hankel's series I_ν(κ) ~ e^κ/√(2πκ)·T(κ), whose logarithms 1 − A and F″ need; large orders have `debye`.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from kullback._special import psi_ratio
+from kullback.families import debye
 from kullback.families.bregman import bregman
 from kullback.families.namespace import is_concrete
 
@@ -28,72 +31,99 @@ def border(nu: float) -> float:
 
 def ratio(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """A = I_{ν+1}(κ)/I_ν(κ), in [0, 1)."""
-    large = kappa > border(nu)
-    if _none(large):
-        return _fraction(kappa, nu, xp)
-    return xp.where(
-        large,
-        1.0 - _rest(xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa), nu),
-        _fraction(xp.where(large, 1.0 + 0.0 * kappa, kappa), nu, xp),
-    )
+    if nu >= debye.LARGE_ORDER:
+        return debye.ratio(kappa, nu, xp=xp)
+    return _by_side(kappa > border(nu), lambda k: 1.0 - _rest(k, nu), lambda k: _fraction(k, nu, xp), (kappa,), nu, xp)
+
+
+def _rest_of_ratio(kappa: Array, nu: float, xp: Namespace) -> Array:
+    """1 − A."""
+    return _by_side(kappa > border(nu), lambda k: _rest(k, nu), lambda k: 1.0 - _fraction(k, nu, xp), (kappa,), nu, xp)
+
+
+def _by_side(
+    large: Any,
+    above: Callable[..., Array],
+    below: Callable[..., Array],
+    kappas: tuple[Array, ...],
+    nu: float,
+    xp: Namespace,
+) -> Array:
+    """above(κ) where large, below(κ) elsewhere, each given a harmless κ on the other side, or not asked at all."""
+    if is_concrete(large):
+        if not bool(large.any()):
+            return below(*kappas)
+        if bool(large.all()):
+            return above(*kappas)
+    high = (xp.where(large, k, border(nu) + 1.0 + 0.0 * k) for k in kappas)
+    low = (xp.where(large, 1.0 + 0.0 * k, k) for k in kappas)
+    return xp.where(large, above(*high), below(*low))
+
+
+def own_part(kappa: Array, nu: float, *, xp: Namespace) -> Array:
+    """F − κF′, in which κ itself cancels."""
+    if nu >= debye.LARGE_ORDER:
+        return debye.own_part(kappa, nu, xp=xp)
+    return kappa * _rest_of_ratio(kappa, nu, xp) - below_peak(kappa, nu, xp=xp)
 
 
 def curvature(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """F″(κ) = 1 − A² − (2ν+1)A/κ > 0."""
-    large = kappa > border(nu)
-    k_small = xp.where(large, 1.0 + 0.0 * kappa, kappa)
-    # A/κ = r with A = κr; near 0 A′ → 1/(2ν+2), as 1 − (2ν+1)r − κ²r² says without dividing
-    r = _fraction_over(k_small, nu, xp)
-    a = k_small * r
-    small = 1.0 - (2.0 * nu + 1.0) * r - a * a
-    if _none(large):
-        return small
-    k_large = xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa)
-    first, second = _log_series(k_large, nu)[1:]
-    return xp.where(large, (nu + 0.5) / (k_large * k_large) + second, small) + 0.0 * first
 
+    def below(k: Array) -> Array:
+        # A/κ = r with A = κr; near 0 A′ → 1/(2ν+2), as 1 − (2ν+1)r − κ²r² says without dividing
+        r = _fraction_over(k, nu, xp)
+        return 1.0 - (2.0 * nu + 1.0) * r - (k * r) ** 2
 
-def _none(large: Any) -> bool:
-    """Whether no κ is known to be large."""
-    return is_concrete(large) and not bool(large.any())
+    def above(k: Array) -> Array:
+        return (nu + 0.5) / (k * k) + _log_series(k, nu)[2]
+
+    return _by_side(kappa > border(nu), above, below, (kappa,), nu, xp)
 
 
 def log_normaliser(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """F(κ) = log(I_ν(κ)/κ^ν), finite at 0."""
+    if nu >= debye.LARGE_ORDER:
+        return debye.log_normaliser(kappa, nu, xp=xp)
     return kappa - below_peak(kappa, nu, xp=xp)
 
 
 def below_peak(kappa: Array, nu: float, *, xp: Namespace) -> Array:
     """κ − F(κ): the density's peak, whose digits a large κ would take."""
-    large = kappa > border(nu)
-    k = xp.where(large, 1.0 + 0.0 * kappa, kappa)
-    # power series Σ (κ²/4)^m/(m!·(ν+1)_m), all terms positive
-    # a large sum, e^κ or so, is taken e^{−κ/2} times, or it would overflow from κ = 710 on
-    half = xp.where(k > 600.0, 0.5 * k, 0.0 * k)
-    one = _plain(xp.exp(-half), xp)
-    z, total = 0.25 * _plain(k * k, xp), one
-    for m in range(_terms(k, nu, xp), 0, -1):
-        total = one + total * z / (m * (nu + m))
-    small = k - half - xp.log(total) + math.lgamma(nu + 1.0) + nu * math.log(2.0)
-    K = xp.where(large, kappa, border(nu) + 1.0 + 0.0 * kappa)
-    log_T = _log_series(K, nu, xp)[0]
-    return xp.where(large, (nu + 0.5) * xp.log(K) + 0.5 * math.log(2 * math.pi) - log_T, small)
+
+    def below(k: Array) -> Array:
+        # power series Σ (κ²/4)^m/(m!·(ν+1)_m), all terms positive
+        # up to the border of the largest order the sum, e^κ or so, is a float
+        z, total = 0.25 * _plain(k * k, xp), 1.0
+        for m in range(_terms(k, nu, xp), 0, -1):
+            total = 1.0 + total * z / (m * (nu + m))
+        return k - xp.log(total) + math.lgamma(nu + 1.0) + nu * math.log(2.0)
+
+    def above(k: Array) -> Array:
+        return (nu + 0.5) * xp.log(k) + 0.5 * math.log(2 * math.pi) - _log_series(k, nu, xp)[0]
+
+    return _by_side(kappa > border(nu), above, below, (kappa,), nu, xp)
 
 
 def log_normaliser_bregman(s: Array, t: Array, nu: float, *, xp: Namespace) -> Array:
     """F(t) − F(s) − (t−s)F′(s) ≥ 0."""
+    if nu >= debye.LARGE_ORDER:
+        return debye.log_normaliser_bregman(s, t, nu, xp=xp)
     s, t = s + 0.0 * t, t + 0.0 * s
     low, high = xp.minimum(s, t), xp.maximum(s, t)
     near = (high - low < 1.0 + 0.5 * low) & ~((low <= border(nu)) & (high > border(nu)))
 
-    def far(x: Array, y: Array) -> Array:
-        both = (x > border(nu)) & (y > border(nu))
-        X, Y = (xp.where(both, v, border(nu) + 1.0 + 0.0 * v) for v in (x, y))
+    def above(x: Array, y: Array) -> Array:
         # (ν+½)ψ(y/x − 1) exactly, and the small log T
-        one, two = _log_series(X, nu, xp), _log_series(Y, nu, xp)
-        above = (nu + 0.5) * psi_ratio(X, Y, xp=xp) + (two[0] - one[0] - (Y - X) * one[1])
-        plain = log_normaliser(y, nu, xp=xp) - log_normaliser(x, nu, xp=xp) - (y - x) * ratio(x, nu, xp=xp)
-        return xp.where(both, above, plain)
+        one, two = _log_series(x, nu, xp), _log_series(y, nu, xp)
+        return (nu + 0.5) * psi_ratio(x, y, xp=xp) + (two[0] - one[0] - (y - x) * one[1])
+
+    def below(x: Array, y: Array) -> Array:
+        # κ itself is taken out of F and of A
+        return below_peak(x, nu, xp=xp) - below_peak(y, nu, xp=xp) + (y - x) * _rest_of_ratio(x, nu, xp)
+
+    def far(x: Array, y: Array) -> Array:
+        return _by_side((x > border(nu)) & (y > border(nu)), above, below, (x, y), nu, xp)
 
     return bregman(s, t, near=near, curvature=lambda k, xp: curvature(k, nu, xp=xp), far=far, xp=xp)
 
@@ -137,22 +167,25 @@ def _rest(kappa: Array, nu: float) -> Array:
 def _log_series(kappa: Array, nu: float, xp: Namespace = None) -> tuple[Array, Array, Array]:
     """(log T, (log T)′, (log T)″) for T = Σ (−1)^k aₖ(ν)/κ^k; log T only where xp is given."""
     u = 1.0 / kappa
+    value, first, second = 0.0 * u, 0.0 * u, 0.0 * u
+    for c, d, e in _hankel(nu):
+        value, first, second = (value + c) * u, (first + d) * u, (second + e) * u
+    T = 1.0 + value
+    slope = -u * first / T
+    return (0.0 * u if xp is None else xp.log1p(value)), slope, u * u * second / T - slope * slope
+
+
+@functools.cache
+def _hankel(nu: float) -> tuple[tuple[float, float, float], ...]:
+    """(aₖ, k·aₖ, k(k+1)·aₖ) of T with their signs, the highest k first, as many as count beyond the border."""
     mu, coefficient = 4.0 * nu * nu, 1.0
-    terms = []
+    terms: list[tuple[float, float, float]] = []
     for k in range(1, _TERMS):
         coefficient = -coefficient * (mu - (2 * k - 1) ** 2) / (8.0 * k)
         if abs(coefficient) * border(nu) ** -k < 1e-19:
             break
-        terms.append((k, coefficient))
-    value, first, second = 0.0 * u, 0.0 * u, 0.0 * u
-    for k, c in terms:
-        power = c * u**k
-        value = value + power
-        first = first - k * power * u
-        second = second + k * (k + 1) * power * u * u
-    T = 1.0 + value
-    slope = first / T
-    return (0.0 * u if xp is None else xp.log1p(value)), slope, second / T - slope * slope
+        terms.append((coefficient, k * coefficient, k * (k + 1) * coefficient))
+    return tuple(terms[::-1])
 
 
 def host_ratio(kappa: Any, nu: float) -> Any:

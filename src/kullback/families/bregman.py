@@ -11,7 +11,8 @@ from kullback.families.namespace import namespace_of
 
 Array = Any
 Namespace = Any
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+# an integrand whose poles are as far as half of the interval from its ends leaves 5.8⁻³²
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _PLACES = 0.5 * (1.0 + _NODES)
 _SHARES = 0.5 * _WEIGHTS * (1.0 - _PLACES)
 

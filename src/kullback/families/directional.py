@@ -10,7 +10,7 @@ import numpy as np
 from kullback.errors import InvalidDistribution
 from kullback.families.answer import STABLE, Answer
 from kullback.families.base import Family, generator, sample_shape, work
-from kullback.families.bessel import log_normaliser, log_normaliser_bregman, ratio
+from kullback.families.bessel import log_normaliser, log_normaliser_bregman, own_part, ratio
 from kullback.families.namespace import to_host
 from kullback.families.parameters import family, non_negative, real_vector
 
@@ -55,7 +55,7 @@ class VonMisesFisher(Family):
         return (self._nu() + 1.0) * math.log(2 * math.pi) + log_normaliser(self.concentration, self._nu(), xp=xp)
 
     def _entropy(self, xp: Namespace) -> Array:
-        return self._log_constant(xp) - self.concentration * ratio(self.concentration, self._nu(), xp=xp)
+        return (self._nu() + 1.0) * math.log(2 * math.pi) + own_part(self.concentration, self._nu(), xp=xp)
 
     def log_prob(self, x: Array, /) -> Array:
         """Log-density at unit vectors x, with respect to the area of the sphere."""

@@ -12,7 +12,7 @@ from kullback.families.answer import FINITE_SUM, STABLE, SUPPORT, Answer
 from kullback.families.base import Family, generator, sample_shape, work
 from kullback.families.categorical import Multinomial, log_masses
 from kullback.families.dirichlet_form import dirichlet_kl, dirichlet_kl_rows
-from kullback.families.namespace import is_concrete, to_host
+from kullback.families.namespace import is_concrete, namespace_of, to_host
 from kullback.families.parameters import family, positive_vector, whole
 from kullback.families.symmetric import equal
 
@@ -156,6 +156,9 @@ def _compound_log_mass(p: DirichletMultinomial, x: Any, xp: Namespace) -> Array:
 
 def _dirichlet_rows(a: Array, c: Array, xp: Namespace) -> Array:
     """dirichlet_kl with the components along the last axis."""
+    if a.shape[-1] <= 4 and xp.name == "numpy" and a.ndim == 1:
+        xp = namespace_of()
+        return dirichlet_kl([xp.double(x) for x in a], [xp.double(x) for x in c], xp=xp)
     if a.shape[-1] <= 4:
         return dirichlet_kl([a[..., i] for i in range(a.shape[-1])], [c[..., i] for i in range(a.shape[-1])], xp=xp)
     return dirichlet_kl_rows(a, c, xp=xp)

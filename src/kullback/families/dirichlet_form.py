@@ -120,6 +120,8 @@ def _alike(a: list[Array], c: list[Array], h: list[Array], xp: Namespace) -> Arr
     n = 10, which moves A to A′ = A + M, and
     A·χ(H/A) = A′χ(H/A′) + (A+H)ψ(−y) + Mψ(H/A′), y = HM/(A′(A+H)), with A·χ(H/A) = C·log(C/A) − H.
     """
+    if (plain := getattr(getattr(xp, "plain", None), "dirichlet_alike", None)) is not None:
+        return plain(a, c, h)
     A, C, H = _total(a), _total(c), _total(h)
     shifted = [gamma_shifted(x, y, d, xp=xp) for x, y, d in zip(a, c, h, strict=True)]
     value = _total([up for up, _, _ in shifted])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kullback.errors import InvalidForm, NoClosedForm
+from kullback.families import blocks
 from kullback.families.answer import (
     IDENTITY,
     PER_PAIR,
@@ -81,27 +82,17 @@ def _kl(p: Family, q: Family) -> Answer:
     """KL(p‖q) in double precision, with its method."""
     xp = _together(p, q)
     _same_space(p, q)
-    p, q = _as_categories(p, q, xp), _as_categories(q, p, xp)
+    p, q = p._beside(q, xp), q._beside(p, xp)
+    shape = _batch(p, q)
+    if p is not q and xp.name == "numpy" and (many := blocks.pieces(p, q, shape)) > 1:
+        return blocks.in_blocks(_kl, p, q, shape, many)
     with np.errstate(all="ignore"):
-        shape = _batch(p, q)
         if same(p, q):
             return Answer(_zeros(shape, xp, p, q), IDENTITY)
         answer: Answer | None = p._lifted(xp)._kl(q._lifted(xp), xp)
         if answer is None:
             return _numeric(p, q, shape, xp)
         return answer if _is_sound(answer, xp) else _mended(answer, p, q, shape, xp)
-
-
-def _as_categories(p: Family, other: Family, xp: Namespace) -> Any:
-    """Bernoulli as two categories beside a law that is given as categories (torch's Bernoulli of logits is)."""
-    if type(p).__name__ != "Bernoulli" or type(other).__name__ != "Categorical":
-        return p
-    from kullback.families.categorical import Categorical
-    from kullback.families.normal import made
-
-    probs = xp.double(p.probs)  # type: ignore[attr-defined]
-    masses = np.stack([1.0 - probs, probs], axis=-1) if xp.name == "scalar" else xp.stack([1.0 - probs, probs])
-    return made(Categorical, probs=masses, logits=None)
 
 
 # A divergence this far below the largest of the terms that it is left of has lost so many digits that a sum or a
@@ -144,8 +135,11 @@ def same(p: Family, q: Family) -> bool:
     if type(p) is not type(q):
         return False
     ours, theirs = p._leaves(), q._leaves()
-    if len(ours) != len(theirs) or not all(_equal(x, y) for x, y in zip(ours, theirs, strict=True)):
+    if len(ours) != len(theirs):
         return False
+    for x, y in zip(ours, theirs, strict=True):
+        if not _equal(x, y):
+            return False
     return bool(p._kind() == q._kind())
 
 
@@ -160,7 +154,7 @@ def _equal(x: Any, y: Any) -> bool:
 
 
 def _together(p: Family, q: Family) -> Namespace:
-    return work(*p._leaves(), *q._leaves())
+    return work() if p._is_plain() and q._is_plain() else work(*p._leaves(), *q._leaves())
 
 
 def _same_space(p: Family, q: Family) -> None:
@@ -190,7 +184,7 @@ def _zeros(shape: tuple[int, ...], xp: Namespace, p: Family, q: Family) -> Array
 
 def _finished(value: Array, *families: Family) -> Array:
     """In the batch shape and the dtype of the parameters; a Python number where all of them are numbers."""
-    if isinstance(value, float) and all(isinstance(x, float) for f in families for x in f._leaves()):
+    if isinstance(value, float) and all(map(Family._is_plain, families)):
         return float(value)
     leaves = [x for f in families for x in f._leaves()]
     xp = work(*leaves)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import math
 from abc import abstractmethod
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,6 +48,10 @@ class Line(Family):
         """(loc, scale) with x = loc + scale·y; None stands for the 0 and the 1 of a family without."""
         return None, None
 
+    def _loc(self) -> Array | None:
+        """Loc alone, for whom a scale is work to make."""
+        return self._loc_scale()[0]
+
     def _standard_support(self, xp: Namespace) -> tuple[Array, Array]:
         """The interval that carries y."""
         return (0.0, math.inf) if self._positive else (-math.inf, math.inf)
@@ -80,9 +87,7 @@ class Line(Family):
         return None
 
     def _kl(self, q: Any, xp: Namespace) -> Any:
-        from kullback.families.routes import line_kl
-
-        return line_kl(self, q, xp)
+        return _routes().line_kl(self, q, xp)
 
     def _entropy(self, xp: Namespace) -> Array | None:
         value = self._standard_entropy(xp)
@@ -90,9 +95,8 @@ class Line(Family):
         return value if value is None or scale is None else value + xp.log(xp.double(scale))
 
     def _cross_entropy(self, q: Any, xp: Namespace) -> Array | None:
-        from kullback.families.routes import line_cross_entropy
-
-        return line_cross_entropy(self, q, xp)
+        value: Array | None = _routes().line_cross_entropy(self, q, xp)
+        return value
 
     @property
     def support(self) -> tuple[Array, Array]:
@@ -102,10 +106,14 @@ class Line(Family):
         return _plain(low), _plain(high)
 
     def _support(self, xp: Namespace) -> tuple[Array, Array]:
-        loc, scale = self._loc_scale()
         low, high = self._standard_support(xp)
-        if scale is not None:
-            low, high = (_scaled(edge, scale) for edge in (low, high))
+        if not (_is_cone(low) and _is_cone(high)):
+            scale = self._loc_scale()[1]
+            if scale is not None:
+                low, high = _scaled(low, scale), _scaled(high, scale)
+        elif low != 0.0 and high != 0.0:
+            return low, high
+        loc = self._loc()
         return (low, high) if loc is None else (_moved(low, loc), _moved(high, loc))
 
     @property
@@ -210,8 +218,13 @@ def log_term(weight: Array) -> list[tuple[Array, Feature]]:
     return [] if isinstance(weight, (int, float)) and weight == 0 else [(weight, Log())]
 
 
+def _is_cone(edge: Array) -> bool:
+    """Whether no scale moves an edge: 0, ∞, −∞."""
+    return isinstance(edge, float) and (edge == 0.0 or math.isinf(edge))
+
+
 def _scaled(edge: Array, scale: Array) -> Array:
-    return edge if isinstance(edge, float) and (edge == 0 or math.isinf(edge)) else scale * edge
+    return edge if _is_cone(edge) else scale * edge
 
 
 def _moved(edge: Array, loc: Array) -> Array:
@@ -221,6 +234,12 @@ def _moved(edge: Array, loc: Array) -> Array:
 def _plain(x: Array) -> Array:
     """A Python number for a NumPy scalar."""
     return float(x) if isinstance(x, (float, np.ndarray)) and getattr(x, "ndim", 0) == 0 else x
+
+
+@functools.cache
+def _routes() -> ModuleType:
+    """The routes between two laws, which know what a Line is."""
+    return importlib.import_module("kullback.families.routes")
 
 
 def _by_quadrature(p: Line, order: int) -> Array:

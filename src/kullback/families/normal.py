@@ -21,6 +21,7 @@ from kullback.families.expectations import (
     Square,
 )
 from kullback.families.line import Line, Terms
+from kullback.families.namespace import namespace_of
 from kullback.families.parameters import family, positive, real
 
 Array = Any
@@ -75,6 +76,9 @@ class LogNormal(Line):
     scale: Array = positive()
     _positive: ClassVar[bool] = True
 
+    def _loc(self) -> None:
+        return None
+
     def _loc_scale(self) -> tuple[Array | None, Array | None]:
         # e^loc is the median; y = x/e^loc has log y ~ Normal(0, scale)
         return None, _exp(self.loc)
@@ -125,6 +129,4 @@ def made(cls: Any, **parameters: Any) -> Any:
 
 
 def _exp(x: Array) -> Array:
-    from kullback.families.namespace import namespace_of
-
     return namespace_of(x).exp(x)

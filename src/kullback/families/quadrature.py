@@ -12,62 +12,58 @@ from typing import Any
 
 import numpy as np
 
-from kullback._special import phi
+from kullback._special import phi, psi
 from kullback.errors import NoClosedForm
 from kullback.families.answer import QUADRATURE, Answer
+from kullback.families.beyond import blind_sides
 from kullback.families.pair import PairOnLine, on_one_variable
 from kullback.families.pieces import RTOL, Pieces, break_up, integrate, plain_total
 from kullback.families.power_tails import PowerTail, power_tails, without
 
 Vector = np.ndarray[Any, Any]
 _EPS = 2.2e-16
+# of long double, and the coefficients of a series in it
+_FINER_EPS = 3e-19
+# logarithm of what is larger than any float
+_LARGEST = 720.0
 
 
 def kl(p: Any, q: Any) -> Answer:
-    """KL(p‖q) of one pair of densities; relative error RTOL or a refusal."""
+    """KL(p‖q) of one pair of densities; relative error RTOL or, below 1e−14, six digits; or a refusal."""
     found = estimated_kl(p, q)
     value, error = found.value, found.error
-    # between two laws that are nearly one, rounding of their log-densities is all that is left to err by
-    nearly_one = error <= 1e-18 and (error <= 1e-6 * value or value + error < 1e-28)
-    if value == math.inf or error <= RTOL * value or nearly_one:
+    # below 1e−14 even long double leaves fewer digits; two laws that rounding cannot tell apart have none
+    tiny = error <= 1e-24 and (error <= 1e-6 * value or value + error < 1e-28)
+    if value == math.inf or error <= RTOL * value or tiny:
         return found
     from kullback.families.dispatch import no_closed_form
 
     reached = f"{value:.10g} ± {error:.2g}"
-    raise no_closed_form(p, q, f"quadrature reached {reached}, not the relative error {RTOL:g}")
+    why = f"quadrature reached {reached}, not the relative error {RTOL:g}"
+    raise no_closed_form(p, q, " ".join([why, *found.notes]))
 
 
 def estimated_kl(p: Any, q: Any) -> Answer:
     """KL(p‖q) with whatever error quadrature reaches; refused only where it does not see all of p."""
     pair = on_one_variable(p, q)
     pieces = break_up(pair)
+    pair.hidden = blind_sides(pair, pieces)
+    highest = max((side.height for side in pair.hidden), default=-math.inf)
+    if highest > _LARGEST:
+        return Answer(math.inf, QUADRATURE)
+    unseen = 2.0 * math.exp(min(highest, 709.0))
+    notes = _what_is_hidden(pair) if unseen > 1e-12 else ()
 
     def signed(y: Vector, co: Vector, log_width: Vector) -> Vector:
         a, _, u = pair.logs(y, co)
         mass = np.exp(a + log_width)
         return np.where(mass == 0, 0.0, -u * mass)
 
-    def positive(y: Vector, co: Vector, log_width: Vector) -> Vector:
-        # p·φ(u) = q − p − p·u: integrates to the KL divergence less what q has beyond the support of p
-        a, b, u = pair.logs(y, co)
-        mass = np.exp(a + log_width)
-        big = (u > 1.0) | (a == -math.inf)
-        far = np.exp(b + log_width) - np.where(mass == 0, 0.0, mass * (1.0 + u))
-        near = np.where(mass == 0, 0.0, mass * phi(np.where(big, 0.0, u), xp=np))
-        return np.where(big, far, near)
-
     def rounding(y: Vector, co: Vector, log_width: Vector) -> Vector:
         # of log p and log q, as it enters the signed form
         a, b, _ = pair.logs(y, co)
         mass = np.exp(a + log_width)
         return np.where(mass == 0, 0.0, mass * (_EPS * (np.abs(a) + np.abs(b))))
-
-    def damped(y: Vector, co: Vector, log_width: Vector) -> Vector:
-        # and the positive form, where it counts only as far as the two differ
-        a, b, u = pair.logs(y, co)
-        mass = np.exp(a + log_width)
-        size = _EPS * (np.abs(a) + np.abs(b)) * np.minimum(np.abs(u), 1.0)
-        return np.where(mass == 0, 0.0, mass * size)
 
     excess, pieces, tails = _all_of(p, q, pair, pieces)
     value, error, last = integrate(signed, pieces)
@@ -76,13 +72,59 @@ def estimated_kl(p: Any, q: Any) -> Answer:
     if value == math.inf:
         return Answer(math.inf, QUADRATURE)
     # what p misses of 1 is rounding of its normaliser, and q's may be as much: it moves log(p/q) as a whole
-    error += 2.0 * excess * (1.0 + abs(value)) + plain_total(rounding, last)
+    error += unseen + 2.0 * excess * (1.0 + abs(value)) + plain_total(rounding, last)
     if error <= RTOL * abs(value) or tails:
-        return Answer(value, QUADRATURE, error)
+        return Answer(value, QUADRATURE, error, notes)
+    beyond = (0.0, 0.0) if pair.same_support else _mass_beyond(q, pair)
+    value, error = _curved(pair, pieces, beyond, _EPS, excess)
+    if error > RTOL * value and (finer := pair.finer()) is not None:
+        value, error = _curved(finer, last, beyond, _FINER_EPS, excess)
+    return Answer(max(value, 0.0), QUADRATURE, error + unseen, notes)
+
+
+def _curved(
+    pair: PairOnLine, pieces: Pieces, beyond: tuple[float, float], eps: float, excess: float
+) -> tuple[float, float]:
+    """∫p·φ(u) + q's mass beyond p − ψ(m), and its error; m is by how much q is more than 1.
+
+    p·φ(u) = q − p − p·u is ≥ 0 and keeps its digits where p and q are close; −ψ(m) takes out what the constant of log q
+    has of rounding, whatever its size.
+    """
+
+    def positive(y: Vector, co: Vector, log_width: Vector) -> Vector:
+        a, b, u = pair.logs(y, co)
+        mass = np.exp(a + log_width)
+        big = (u > 1.0) | (a == -math.inf)
+        far = np.exp(b + log_width) - np.where(mass == 0, 0.0, mass * (1.0 + u))
+        near = np.where(mass == 0, 0.0, mass * phi(np.where(big, 0.0, u), xp=np))
+        return np.where(big, far, near)
+
+    def more(y: Vector, co: Vector, log_width: Vector) -> Vector:
+        a, b, u = pair.logs(y, co)
+        mass = np.exp(a + log_width)
+        big = (u > 1.0) | (a == -math.inf)
+        return np.where(big, np.exp(b + log_width) - mass, mass * np.expm1(np.where(big, 0.0, u)))
+
+    def damped(y: Vector, co: Vector, log_width: Vector) -> Vector:
+        # the rounding of log p and log q counts only as far as the two differ
+        a, b, u = pair.logs(y, co)
+        mass = np.exp(a + log_width)
+        size = eps * (np.abs(a) + np.abs(b)) * np.minimum(np.abs(u), 1.0)
+        return np.where(mass == 0, 0.0, mass * size)
+
     value, error, last = integrate(positive, pieces)
-    beyond, its_error = (0.0, 0.0) if pair.same_support else _mass_beyond(q, pair)
-    error += its_error + 2.0 * excess * abs(value) + excess * excess + plain_total(damped, last)
-    return Answer(max(value + beyond, 0.0), QUADRATURE, error)
+    m, m_error = plain_total(more, last) + beyond[0], plain_total(damped, last) + beyond[1]
+    value += beyond[0] - float(psi(np.float64(m), xp=np))
+    return value, error + beyond[1] + 2.0 * excess * abs(value) + m_error * (1.0 + abs(m))
+
+
+def _what_is_hidden(pair: PairOnLine) -> tuple[str, ...]:
+    """Said where log q is no float and p may have what counts there."""
+    return tuple(
+        f"({'Below' if side.low else 'Above'} x = {pair.x(np.asarray(side.edge)):.6g} log q is no float.)"
+        for side in pair.hidden
+        if side.height > -40.0
+    )
 
 
 def _mass_beyond(q: Any, pair: PairOnLine) -> tuple[float, float]:
@@ -95,6 +137,11 @@ def rest_of_power(p: Any, q: Any, beta: float) -> float:
     """∫p(e^{βu} − 1), u = log(q/p): how far ∫p^{1−β}q^β is from 1."""
     pair = on_one_variable(p, q)
     pieces = break_up(pair, beta=beta)
+    # what overflows says so by itself; where only q underflows, p^{1−β}q^β may still be something
+    hidden = [side for side in blind_sides(pair, pieces, beta) if not side.overflow]
+    unseen = sum(2.0 * math.exp(min(side.height, 709.0)) for side in hidden)
+    if beta < 0:
+        pair.hidden = hidden
     if _all_of(p, q, pair, pieces)[2]:
         from kullback.families.dispatch import no_closed_form
 
@@ -114,10 +161,12 @@ def rest_of_power(p: Any, q: Any, beta: float) -> float:
         return np.where(u > 1.0, far, np.where(mass == 0, 0.0, mass * phi(np.minimum(u, 1.0), xp=np)))
 
     value, error, _ = integrate(direct, pieces)
+    error += unseen
     if value == math.inf or error <= RTOL * abs(value):
         return value
     if pair.same_support:
         curve, error, _ = integrate(curved, pieces)
+        error += unseen
         value = curve - beta * float(kl(p, q).value)
         if error <= RTOL * abs(value) or abs(value) + error < 1e-28:
             return value

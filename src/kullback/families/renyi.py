@@ -62,7 +62,7 @@ def renyi_divergence(p: Any, q: Any, /, *, alpha: float) -> Array:
     xp = dispatch._together(p, q)
     dispatch._same_space(p, q)
     shape = dispatch._batch(p, q)
-    p, q = dispatch._as_categories(p, q, xp), dispatch._as_categories(q, p, xp)
+    p, q = p._beside(q, xp), q._beside(p, xp)
     with np.errstate(all="ignore"):
         if dispatch.same(p, q):
             return dispatch._finished(dispatch._zeros(shape, xp, p, q), p, q)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from kullback._special import log_ratio
 from kullback.families.answer import EXPECTATIONS, INVARIANCE, STABLE, SUPPORT, Answer
 from kullback.families.base import Family
 from kullback.families.line import Line, mean_of_terms, sized_mean
@@ -34,7 +35,7 @@ def line_kl(p: Line, q: Line, xp: Namespace) -> Answer | None:
 
 def _closed(p: Line, q: Line, xp: Namespace) -> Answer | None:
     anchored = p._positive and q._positive
-    if not anchored or _difference(p._loc_scale()[0], q._loc_scale()[0]) is None:
+    if not anchored or _difference(p._loc(), q._loc()) is None:
         value = p._stable(q, xp)
         if value is not None:
             return Answer(value, STABLE)
@@ -65,6 +66,8 @@ def _closed(p: Line, q: Line, xp: Namespace) -> Answer | None:
 
 def line_cross_entropy(p: Line, q: Line, xp: Namespace) -> Array | None:
     """−E_p[log q], lifted; None where p does not know a feature of q."""
+    if not isinstance(q, Line):
+        return None
     if p.discrete != q.discrete:
         return math.inf + 0.0 * anchor(p, q, xp)
     inside = contained(p, q, xp)
@@ -82,8 +85,6 @@ def line_cross_entropy(p: Line, q: Line, xp: Namespace) -> Array | None:
 
 def relative(p: Line, q: Line, xp: Namespace) -> tuple[Array | None, Array | None, Array]:
     """(m, ρ, log ρ) with z = m + ρy, q's standard variable in p's; None for a known 0 and a known 1."""
-    from kullback._special import log_ratio
-
     (loc1, scale1), (loc2, scale2) = p._loc_scale(), q._loc_scale()
     m = _difference(loc1, loc2)
     if m is not None and scale2 is not None:

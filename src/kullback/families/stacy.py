@@ -78,7 +78,7 @@ class Stacy(Line):
         del co
         k, c = self._shape()
         k, log_y = xp.double(k), xp.log(y)
-        w = xp.exp(c * log_y)
+        w = _to_the(y, c, xp)
         peaked = (k > 100.0) & (w < math.inf)
         high = xp.where(peaked, k, 100.0 + 0.0 * (k + log_y))
         inner = xp.where(peaked, w, 100.0 + 0.0 * (k + log_y))
@@ -228,6 +228,13 @@ def _stirling_slope(x: Array) -> Array:
         total = total - (2 * j + 1) * s * power_
         power_ = power_ / (x * x)
     return total
+
+
+def _to_the(y: Array, c: Array, xp: Namespace) -> Array:
+    """y^c, to rounding where c is one of the named families': e^{c·log y} loses digits of a large power."""
+    if isinstance(c, float) and c in (1.0, 2.0, -1.0):
+        return {1.0: y, 2.0: y * y, -1.0: 1.0 / y}[c]
+    return xp.exp(c * xp.log(y))
 
 
 def _log_scale_ratio(p: Stacy, q: Stacy, xp: Namespace) -> Array:

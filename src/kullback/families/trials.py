@@ -9,9 +9,10 @@ import numpy as np
 
 from kullback._special import relative_term
 from kullback.errors import InvalidDistribution
+from kullback.families.base import Family
 from kullback.families.expectations import Exp, Feature, Linear, LogGamma, LogMean, Square
 from kullback.families.line import Terms
-from kullback.families.normal import HALF_LOG_2PI
+from kullback.families.normal import HALF_LOG_2PI, made
 from kullback.families.parameters import family, open_probability, positive, probability, whole
 from kullback.families.symmetric import equal
 from kullback.families.whole import Whole, bernoulli_entropy, bernoulli_kl, stirling_rest
@@ -25,6 +26,17 @@ class Bernoulli(Whole):
     """1 with probability probs, else 0."""
 
     probs: Array = probability()
+
+    def _beside(self, other: Family, xp: Namespace) -> Family:
+        """Two categories beside a law that is given as categories (torch's Bernoulli of logits is)."""
+        from kullback.families.categorical import Categorical
+
+        if type(other) is not Categorical:
+            return self
+        probs = xp.double(self.probs)
+        masses = np.stack([1.0 - probs, probs], axis=-1) if xp.name == "scalar" else xp.stack([1.0 - probs, probs])
+        two: Family = made(Categorical, probs=masses, logits=None)
+        return two
 
     def _standard_support(self, xp: Namespace) -> tuple[Array, Array]:
         p = self.probs

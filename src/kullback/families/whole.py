@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from kullback._special import GAMMA_SHIFT, psi_ratio
+from kullback._special import GAMMA_SHIFT, relative_term
 from kullback.families.expectations import Feature
 from kullback.families.line import Line, Terms
 from kullback.families.normal import HALF_LOG_2PI
@@ -45,20 +45,7 @@ def bernoulli_kl(p: Array, q: Array, *, xp: Namespace) -> Array:
     """pψ((q−p)/p) + (1−p)ψ((p−q)/(1−p)): no digits lost at either end, the differences being exact."""
     d = q - p
     one = xp.ones_like(d)
-    ours, rest = p * one, 1.0 - p * one
-    none, all_ = ours == 0, rest == 0
-    value = xp.where(
-        none,
-        q * one,
-        ours * psi_ratio(xp.where(none, one, ours), xp.where(none, one, q * one), xp.where(none, 0.0 * d, d), xp=xp),
-    )
-    other = xp.where(
-        all_,
-        1.0 - q * one,
-        rest
-        * psi_ratio(xp.where(all_, one, rest), xp.where(all_, one, 1.0 - q * one), xp.where(all_, 0.0 * d, -d), xp=xp),
-    )
-    return value + other
+    return relative_term(p * one, q * one, d, xp=xp) + relative_term(1.0 - p * one, 1.0 - q * one, -d, xp=xp)
 
 
 def bernoulli_entropy(p: Array, xp: Namespace) -> Array:

@@ -96,8 +96,11 @@ def log_zeta_bregman(s: Array, t: Array, *, xp: Namespace) -> Array:
     """Log ζ(t) − log ζ(s) + (t−s)·E_s log x ≥ 0: near s as (t−s)²∫(1−v)·(log ζ)″(s + v(t−s))dv, no cancellation."""
     d = t - s
     near = xp.abs(d) < 0.5 * (s - 1.0)
-    if xp.name == "scalar" and near:
-        return d * d * mean_curvature(s, d, _curvature, xp)
+    if xp.name == "scalar":
+        if near:
+            return d * d * mean_curvature(s, d, _curvature, xp)
+        (rest, rest_t), (first, _), _ = _derivatives(np.array([s, t]), xp)
+        return xp.log1p(rest_t) - xp.log1p(rest) + d * (first / (1.0 + rest))
     step = xp.where(near, d, 0.0 * d)
     # difference of logs at large s: both near 0, so log1p of their own small parts
     rest, first, _ = _derivatives(s, xp)
