@@ -68,7 +68,7 @@ def part(counts: Counts, rows: NDArray[np.int64]) -> tuple[Counts, NDArray[np.in
 
 def flat(counts: Counts, H: Floats) -> Floats:
     """The factors of rows that use all columns of H alike: a start that depends on H alone."""
-    return np.ones((counts.rows.shape[0], H.shape[1])) * (row_sums(counts.rows) / max(H.sum(), 1e-300))[:, None]
+    return np.repeat((row_sums(counts.rows) / max(float(H.sum()), 1e-300))[:, None], H.shape[1], axis=1)
 
 
 def lower(

@@ -32,7 +32,7 @@ def first_topics(
     V = counts.rows
     order = drawn(V, weight, random)
     H = np.ascontiguousarray((overall + _means(V, order[: 3 * k], k)).T * random.uniform(0.8, 1.2, (V.shape[1], k)))
-    sizes = []
+    sizes: list[int] = []
     while (size := _ROWS_A_TOPIC * k * _GROWTH ** len(sizes)) <= order.size // 2:
         sizes.append(size)
     for size in sizes:
