@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from kullback.learn._checks import row_sums
@@ -24,6 +23,11 @@ def negentropies(P: Any) -> Floats:
     return row_sums(out)
 
 
+def full_lanes(k: int) -> int:
+    """Columns that `k` take when loops run on eight lanes."""
+    return -(-k // 8) * 8
+
+
 def loss(C: Floats) -> float:
     """Σ_c f(N_c) − Σ_cj f(n_cj), f(t) = t log t; C is (d, k)."""
     return float(xlogx(C.sum(axis=0)).sum() - xlogx(C).sum())
@@ -38,9 +42,11 @@ def weighted(P: Any, mass: Floats) -> Any:
 
 def sum_by(joint: Any, labels: NDArray[np.int64], k: int) -> Floats:
     """The rows of each cluster added up, shape (d, k)."""
-    n = labels.size
-    member = sp.csr_matrix((np.ones(n), (labels, np.arange(n))), shape=(k, n))
-    return np.ascontiguousarray((member @ joint).toarray().T)
+    from kullback.learn._numba import kmeans
+
+    C = np.zeros((joint.shape[1], k))
+    kmeans.add_rows(joint.indptr, joint.indices, joint.data, labels, C)
+    return C
 
 
 def overall_of(P: Any, mass: Floats) -> Floats:
@@ -56,9 +62,15 @@ def normalised(C: Floats, instead: Floats) -> Floats:
 
 def nearest(P: Any, centers: Floats, smoothing: float) -> NDArray[np.int64]:
     """argmin_c KL(p_i‖q_c) = argmax_c Σ_j p_ij log q_cj: one sparse product."""
+    from kullback.learn._numba import kmeans
+
     Q = (1 - smoothing) * centers + smoothing / centers.shape[1]
     logs = np.where(Q > 0, np.log(np.where(Q > 0, Q, 1.0)), -1e30)  # as good as −∞, and 0 of them is still 0
-    return np.asarray((P @ np.ascontiguousarray(logs.T)).argmax(axis=1))
+    k = len(centers)
+    padded, labels = np.zeros((P.shape[1], full_lanes(k))), np.empty(P.shape[0], np.int64)
+    padded[:, :k] = logs.T
+    kmeans.likeliest(P.indptr, P.indices, P.data, padded, k, labels)
+    return labels
 
 
 def softmax(logits: Floats) -> Floats:

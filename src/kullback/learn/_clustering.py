@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kullback.learn._centroids import (
+    full_lanes,
     loss,
     nearest,
     negentropies,
@@ -58,7 +59,7 @@ def hartigan(task: Task, labels: Labels, random: np.random.RandomState) -> Solut
     from kullback.learn._numba import kmeans
 
     P, mass, k = task.P, task.mass, task.k
-    joint, floor, total, lanes = weighted(P, mass), task.floor, mass.sum(), -(-k // 8) * 8
+    joint, floor, total, lanes = weighted(P, mass), task.floor, mass.sum(), full_lanes(k)
     labels, size = labels.astype(np.int64), np.bincount(labels, minlength=k).astype(np.int64)
     order, path, converged = random.permutation(P.shape[0]), [], False
     C = sum_by(joint, labels, lanes)
@@ -84,15 +85,17 @@ def lloyd(task: Task, labels: Labels, smoothing: float) -> Solution:
     overall, joint, floor = overall_of(P, mass), weighted(P, mass), task.floor
     path: list[float] = []
     converged = False
+    C = sum_by(joint, labels, k)
     pseudo = 20.0  # mass of the uniform distribution added to a centroid of mass 1
     for _ in range(task.max_iter):
-        centers = normalised(sum_by(joint, labels, k).T, overall)
+        centers = normalised(C.T, overall)
         annealing = pseudo > 0.05
         # Unsmoothed centroids are stuck where they start (Dhillon & Guan 2003): smooth much, then less.
         share = max(pseudo / (1 + pseudo), smoothing) if annealing else smoothing
         labels = nearest(P, centers, share)
         pseudo *= 0.7
-        value = floor + loss(sum_by(joint, labels, k)) / mass.sum()
+        C = sum_by(joint, labels, k)
+        value = floor + loss(C) / mass.sum()
         path.append(value)
         if task.note(value):
             break

@@ -35,6 +35,7 @@ def read(X: Any, missing: str) -> Counts:
     from kullback.learn._numba import nmf
 
     V = sp.csr_matrix(X, dtype=np.float64, copy=True)
+    V.sum_duplicates()  # before NaN is looked for: what is missing must be listed once
     mask, mode = None, nmf.ALL
     if missing == "zeros":
         mode = nmf.ONLY_STORED
@@ -45,7 +46,6 @@ def read(X: Any, missing: str) -> Counts:
         V.data[np.isnan(V.data)] = 0.0
         mode = nmf.LISTED_MISSING
     V.eliminate_zeros()
-    V.sum_duplicates()
     return Counts(V, V.T.tocsr(), mode, (None, None) if mask is None else (mask, mask.T.tocsr()))
 
 

@@ -17,7 +17,6 @@ from kullback.errors import need
 from kullback.learn import _affinities as affinities
 from kullback.learn import _embedding, _pairs
 from kullback.learn._base import Track
-from kullback.learn._checks import choice
 from kullback.learn._numba.jit import threads
 
 Floats = NDArray[np.float64]
@@ -34,7 +33,7 @@ def rounds_of_polish(model: Any) -> int:
     return 200 if model.polish is True else int(model.polish)
 
 
-def exact(model: Any, X: Any, weight: Floats, kernel: Any, rows: Any, track: Track) -> Layout:
+def exact(model: Any, X: Any, weight: Floats, start: Floats | None, kernel: Any, rows: Any, track: Track) -> Layout:
     """All pairs, to convergence where the model asks for polish."""
     if model.metric == "affinity":
         shape = found = None
@@ -44,7 +43,7 @@ def exact(model: Any, X: Any, weight: Floats, kernel: Any, rows: Any, track: Tra
         found = affinities.bandwidths(shape, model.perplexity, weight, rows)
         fine = affinities.joint(shape, found, weight, _FINE_FLOOR, rows)
         coarse = affinities.without_small(fine, 0.5 * _FLOOR / X.shape[0])
-    Y = first_positions(model, X, coarse, weight).T
+    Y = (first_positions(model, X, coarse, weight) if start is None else start).T
 
     def learned(Y: Any) -> dict[str, Any]:
         return {"embedding_": np.ascontiguousarray(Y.T, np.float64)}
@@ -75,7 +74,7 @@ def exact(model: Any, X: Any, weight: Floats, kernel: Any, rows: Any, track: Tra
     return Y, per_point, steps, bool(converged)
 
 
-def fft(model: Any, X: Any, weight: Floats, kernel: Any, rows: Any, track: Track) -> Layout:
+def fft(model: Any, X: Any, weight: Floats, start: Floats | None, kernel: Any, rows: Any, track: Track) -> Layout:
     """By openTSNE, for more points than all pairs are affordable for."""
     if model.metric != "euclidean" or kernel.gaussian or model.n_components > 2 or (weight != weight[0]).any():
         raise ValueError(
@@ -89,7 +88,7 @@ def fft(model: Any, X: Any, weight: Floats, kernel: Any, rows: Any, track: Track
     n_threads, seed = threads(model.n_jobs), check_random_state(model.random_state).randint(2**31 - 1)
     P = affinity.PerplexityBasedNN(X, perplexity=model.perplexity, n_jobs=n_threads, random_state=seed)
     embedding = TSNEEmbedding(
-        first_positions(model, X, P.P, weight),
+        first_positions(model, X, P.P, weight) if start is None else start,
         P,
         negative_gradient_method="fft",
         n_jobs=n_threads,
@@ -109,14 +108,8 @@ def fft(model: Any, X: Any, weight: Floats, kernel: Any, rows: Any, track: Track
 
 
 def first_positions(model: Any, X: Any, P: sp.csr_matrix, weight: Floats) -> Floats:
-    """Where points start: as the user says, at random, or along the main directions of the data."""
+    """Where points start: at random, or along the main directions of the data."""
     n, D, random = X.shape[0], model.n_components, check_random_state(model.random_state)
-    if not isinstance(model.init, str):
-        Y = np.array(model.init, dtype=np.float64)
-        if Y.shape != (n, D) or not np.isfinite(Y).all():
-            raise ValueError(f"init must be finite, of shape ({n}, {D}); got shape {Y.shape}.")
-        return Y
-    choice("init", model.init, ("pca", "random"))
     Y = 1e-4 * random.standard_normal((n, D))
     if model.init == "random":
         return np.asarray(Y)

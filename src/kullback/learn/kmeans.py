@@ -114,7 +114,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.n_clusters)
+        return len(self.cluster_centers_)
 
     @whole
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KLKMeans:  # noqa: ARG002  scikit-learn's signature
@@ -150,11 +150,11 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         """Memberships: q(t|x) ∝ q(t) exp(−β KL(p_x‖q_t)) for finite `beta`, otherwise one 1 per row."""
         distance, labels = self._distances(self._rows(X))
         if not np.isfinite(self.beta):
-            return np.eye(self.n_clusters)[labels]
+            return np.eye(distance.shape[1])[labels]
         with np.errstate(divide="ignore"):
             logits = np.log(self.cluster_mass_ / self.cluster_mass_.sum()) - self.beta * distance
         lost = ~np.isfinite(logits).any(axis=1)
-        logits[lost] = np.where(np.arange(self.n_clusters) == labels[lost, None], 0.0, -np.inf)
+        logits[lost] = np.where(np.arange(distance.shape[1]) == labels[lost, None], 0.0, -np.inf)
         return softmax(logits)
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002  scikit-learn's signature
@@ -168,7 +168,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         labels = self._distances(P)[1]
         weight = np.full(P.shape[0], 1.0 / P.shape[0])
         per_row, per_column = self._parts(P, labels, weight)
-        clusters = np.bincount(labels, per_row * weight, minlength=self.n_clusters).astype(np.float64)
+        clusters = np.bincount(labels, per_row * weight, minlength=len(self.cluster_centers_)).astype(np.float64)
         names = {"feature": [str(v) for v in self.feature_names_in_]} if hasattr(self, "feature_names_in_") else {}
         return Contributions(
             "E KL(p‖q_c)",
@@ -280,7 +280,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         from kullback.learn._numba import kmeans
 
         Q = np.ascontiguousarray(self.cluster_centers_.T)
-        outside = Q * np.bincount(labels, weight, minlength=self.n_clusters)
+        outside = Q * np.bincount(labels, weight, minlength=Q.shape[1])
         per_row, per_column = np.zeros(P.shape[0]), np.zeros(P.shape[1])
         kmeans.contributions(
             P.indptr, P.indices, P.data, labels.astype(np.int64), weight, Q, outside, per_row, per_column
@@ -293,7 +293,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         from kullback.learn._numba import kmeans
         from kullback.learn._numba.jit import Rows, threads
 
-        n, k = P.shape[0], self.n_clusters
+        n, k = P.shape[0], len(self.cluster_centers_)
         distance = np.empty((n, k))
         with Rows(threads(self.n_jobs)) as rows:
             Q = np.ascontiguousarray(self.cluster_centers_.T)

@@ -131,12 +131,14 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         self.n_iter_, self.converged_ = len(best.path), best.converged
         self.objective_, self.objective_path_ = best.objective, np.array(best.path)
         components = family.log_density(data, best.theta)
-        fit_cost = -float(weight @ log_sum_exp(np.log(best.shares) + components, xp=np)[:, 0])
+        with np.errstate(divide="ignore"):  # a component that lost all its rows
+            logs = np.log(best.shares)
+        fit_cost = -float(weight @ log_sum_exp(logs + components, xp=np)[:, 0])
         free = self.n_components - 1 + self.n_components * family.free(d)
         self.bic_ = float(2 * fit_cost + free * np.log(weight.sum()))
         self.aic_ = float(2 * fit_cost + 2 * free)
         self._penalty_ = task.penalty(components, best.theta, task.extra)
-        self._total_ = float(np.median(row_sums(X))) if self.family == "multinomial" else 0.0
+        self._total_ = _median(row_sums(data), weight) if self.family == "multinomial" else 0.0
         return self
 
     def score_samples(self, X: Any) -> Floats:
@@ -161,7 +163,7 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         """(draws, their components); a multinomial draw has the median total of the training rows."""
         check_is_fitted(self)
         random = check_random_state(random_state)
-        component = random.choice(self.n_components, size=n_samples, p=self.weights_)
+        component = random.choice(self.weights_.size, size=n_samples, p=self.weights_)
         theta = self.params_ | ({"total": np.array(round(self._total_))} if self.family == "multinomial" else {})
         return self._family(self.n_features_in_).sample(theta, component, random), component
 
@@ -242,7 +244,12 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         values = X.data if sp.issparse(X) else X
         if values.size and np.abs(values).max() > 1e150:
             raise ValueError("X holds numbers above 1e150, whose squares are no numbers. Divide X by a constant first.")
-        return sp.csr_matrix(X) if sp.issparse(X) else X
+        if not sp.issparse(X):
+            return X
+        X = sp.csr_matrix(X, copy=True)
+        X.sum_duplicates()  # a factorial is of a whole count, and equal rows must look equal
+        X.eliminate_zeros()
+        return X
 
     def _joint(self, X: Any) -> Floats:
         check_is_fitted(self)
@@ -251,3 +258,11 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         family.check(X)
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.weights_) + family.log_density(X, self.params_))
+
+
+def _median(x: Floats, weight: Floats) -> float:
+    """The median of x where each stands for `weight` equal ones."""
+    order = np.argsort(x, kind="stable")
+    below = np.cumsum(weight[order])
+    middle = [np.searchsorted(below, 0.5 * below[-1], side=side).clip(0, x.size - 1) for side in ("left", "right")]
+    return float(x[order][middle].mean())

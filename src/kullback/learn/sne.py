@@ -126,7 +126,7 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.n_components)
+        return int(self.embedding_.shape[1])
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> SNE:  # noqa: ARG002  scikit-learn's signature
         """Embed the rows of X; a weight counts a row as that many points in one place."""
@@ -164,7 +164,7 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
         with Rows(threads(self.n_jobs)) as rows:
             data, mass = (X, weight) if kept.all() else (self._some(X, kept), weight[kept])
             lay = _layouts.exact if method == "exact" else _layouts.fft
-            Y, per_point, steps, converged = lay(self, data, mass, kernel, rows, track)
+            Y, per_point, steps, converged = lay(self, data, mass, self._given_start(kept), kernel, rows, track)
         track.done()
         positions, shares = np.zeros((n, self.n_components)), np.zeros(n)
         positions[kept], shares[kept] = Y, per_point
@@ -225,6 +225,16 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
             return dense
         return affinities.check_affinity(X) if self.metric == "affinity" and reset else X
 
+    def _given_start(self, kept: NDArray[np.bool_]) -> Floats | None:
+        """Where the kept points start, if the user says so; checked for all points."""
+        if isinstance(self.init, str):
+            choice("init", self.init, ("pca", "random"))
+            return None
+        Y = np.array(self.init, dtype=np.float64)
+        if Y.shape != (kept.size, self.n_components) or not np.isfinite(Y).all():
+            raise ValueError(f"init must be finite, of shape ({kept.size}, {self.n_components}); got shape {Y.shape}.")
+        return Y[kept]
+
     def _some(self, X: Any, rows: NDArray[np.bool_]) -> Any:
         return X[rows][:, rows] if self._is_pairwise() else X[rows]
 
@@ -234,7 +244,7 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
 
         known = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(self._points_))}
         at = np.array([known.get(row.tobytes(), -1) for row in np.ascontiguousarray(X)])
-        out = np.empty((len(at), self.n_components))
+        out = np.empty((len(at), self._kept_.shape[1]))
         out[at >= 0] = self._kept_[at[at >= 0]]
         new = np.flatnonzero(at < 0)
         if new.size:
