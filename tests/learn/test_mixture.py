@@ -11,6 +11,7 @@ from sklearn.datasets import load_iris
 from sklearn.mixture import GaussianMixture
 
 from kullback.learn import MixtureMLE
+from kullback.learn._mixture_em import Task, measure
 
 FAMILIES = ["gaussian", "diag", "multinomial", "poisson", "bernoulli", "vonmises-fisher"]
 
@@ -153,12 +154,12 @@ def test_the_fit_is_stationary_for_the_objective_with_its_prior(family: str) -> 
     """A strong prior: the covariances found must minimise exactly what is reported, pseudo-observations included."""
     X = data(family, 3)
     model = MixtureMLE(1, family=family, prior=400.0).fit(X)
-    share, name = np.full(80, 1 / 80), "covariances" if family == "gaussian" else "variances"
-    extra = model._extra(X, share)
+    name = "covariances" if family == "gaussian" else "variances"
+    task = Task(X, np.ones(80), model._family(3), family, 1, 400.0, 0.0, 1, lambda _: False)
 
     def objective(factor: float) -> float:
         theta = model.params_ | {name: model.params_[name] * factor}
-        return float(model._measure(model._family(3), X, share, 80.0, model.weights_, theta, extra)[0])
+        return float(measure(task, model.weights_, theta, task.extra)[0])
 
     assert objective(1.0) == pytest.approx(model.objective_, rel=1e-12)
     h = 1e-4

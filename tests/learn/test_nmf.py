@@ -93,7 +93,9 @@ def test_reaches_scikit_learns_divergence_in_far_fewer_rounds() -> None:
     theirs = NMF(8, init="nndsvda", solver="mu", beta_loss="kullback-leibler", max_iter=60, tol=0, random_state=0)
     W = theirs.fit_transform(X)
     goal = divergence(X.toarray(), W @ theirs.components_)
-    assert min(KLNMF(8, random_state=s, tol=0, max_iter=20).fit(X).reconstruction_kl_ for s in range(3)) < goal
+    # Starts from topics lowered on parts of the rows: without them the median needs more than ten rounds.
+    reached = [KLNMF(8, random_state=s, tol=0, max_iter=8).fit(X).reconstruction_kl_ for s in range(7)]
+    assert np.median(reached) < goal
 
 
 @pytest.mark.parametrize("missing", ["nan", "zeros"])

@@ -161,7 +161,7 @@ STEPS: list[tuple[Any, str]] = [
     (SoftmaxRegression(), "_base.Track.__call__"),
     (SoftmaxRegression(), "softmax_regression._entropies"),
     (MixtureMLE(2), "_base.Track.__call__"),
-    (MixtureMLE(2), "mixture.MixtureMLE._penalty"),
+    (MixtureMLE(2), "_mixture_em.Task.penalty"),
     (SNE(perplexity=5, max_iter=60), "_affinities.joint"),
     (SNE(perplexity=5, max_iter=60), "_base.Track.__call__"),
     (SNE(perplexity=5, max_iter=60), "_embedding.polish"),

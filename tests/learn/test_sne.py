@@ -242,7 +242,7 @@ def test_clusters_that_drift_apart_still_have_a_divergence() -> None:
 
 def test_without_opentsne_large_data_ask_for_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openTSNE", None)
-    monkeypatch.setattr("kullback.learn.sne.EXACT_UP_TO", 50)
+    monkeypatch.setattr("kullback.learn._layouts.EXACT_UP_TO", 50)
     X = np.random.default_rng(0).normal(size=(60, 3))
     few = SNE(perplexity=5, early_iter=20, max_iter=40, polish=False).fit(X[:50])  # small data need no openTSNE
     assert few.method_ == "exact"

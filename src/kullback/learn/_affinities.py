@@ -82,20 +82,20 @@ def geometry(X: Any, metric: str, other: Any = None) -> Geometry:
 
 def bandwidths(shape: Geometry, perplexity: float, weight: Floats, rows: Any) -> Bandwidths:
     """Bandwidths of all rows, from all pairs."""
-    from kullback.learn._numba import sne
+    from kullback.learn._numba import sne_affinities
 
     n = shape.n
     out = Bandwidths(np.empty(n), np.empty(n), np.empty(n))
     log_weight, target = _log(weight), float(np.log(perplexity))
     for a, b in shape.spans():
         D = shape.block(a, b)
-        rows(sne.bandwidths, len(D), D, a, log_weight, target, out.beta, out.low, out.log_z)
+        rows(sne_affinities.bandwidths, len(D), D, a, log_weight, target, out.beta, out.low, out.log_z)
     return out
 
 
 def joint(shape: Geometry, found: Bandwidths, weight: Floats, floor: float, rows: Any) -> sp.csr_matrix:
     """P as a sparse symmetric matrix of sum 1, without the p_j|i < floor, which hold next to nothing."""
-    from kullback.learn._numba import sne
+    from kullback.learn._numba import sne_affinities
 
     n, log_weight = shape.n, _log(weight)
     room = int(min(n - 1, np.ceil(1 / floor)))
@@ -105,7 +105,18 @@ def joint(shape: Geometry, found: Bandwidths, weight: Floats, floor: float, rows
         counts = np.zeros(len(D), np.int64)
         indices, values = np.empty((len(D), room), np.int32), np.empty((len(D), room))
         rows(
-            sne.keep_near, len(D), D, a, log_weight, found.beta, found.low, found.log_z, floor, counts, indices, values
+            sne_affinities.keep_near,
+            len(D),
+            D,
+            a,
+            log_weight,
+            found.beta,
+            found.low,
+            found.log_z,
+            floor,
+            counts,
+            indices,
+            values,
         )
         used = np.arange(room) < counts[:, None]
         indptr = np.r_[0, np.cumsum(counts)]
@@ -131,7 +142,7 @@ def without_small(P: sp.csr_matrix, floor: float) -> sp.csr_matrix:
 
 def conditional(shape: Geometry, n_to: int, perplexity: float, weight: Floats, rows: Any) -> Floats:
     """p_j|i of new rows i over the known rows j, dense."""
-    from kullback.learn._numba import sne
+    from kullback.learn._numba import sne_affinities
 
     n = shape.n
     P, log_weight = np.empty((n, n_to)), _log(weight)
@@ -140,7 +151,7 @@ def conditional(shape: Geometry, n_to: int, perplexity: float, weight: Floats, r
         found = Bandwidths(*np.empty((3, len(D))))
         # Rows numbered from −len(D): they end up in their places from the end, and no column is left out as their own.
         rows(
-            sne.bandwidths,
+            sne_affinities.bandwidths,
             len(D),
             D,
             -len(D),

@@ -35,6 +35,7 @@ def read(X: Any, missing: str) -> Counts:
     from kullback.learn._numba import nmf
 
     V = sp.csr_matrix(X, dtype=np.float64, copy=True)
+    V.sum_duplicates()  # before NaN is looked for: what is missing must be listed once
     mask, mode = None, nmf.ALL
     if missing == "zeros":
         mode = nmf.ONLY_STORED
@@ -45,7 +46,6 @@ def read(X: Any, missing: str) -> Counts:
         V.data[np.isnan(V.data)] = 0.0
         mode = nmf.LISTED_MISSING
     V.eliminate_zeros()
-    V.sum_duplicates()
     return Counts(V, V.T.tocsr(), mode, (None, None) if mask is None else (mask, mask.T.tocsr()))
 
 
@@ -58,19 +58,17 @@ def scaled_by(counts: Counts, weight: Floats) -> Counts:
     return Counts(V, V.T.tocsr(), counts.mode, masks)
 
 
-def some_rows(V: Any, weight: Floats, k: int, random: np.random.RandomState) -> Floats:
-    """The mean distributions of three rows each, (k, d); the same for a row of weight 2 and for that row twice."""
-    sums = row_sums(V)
-    key = V @ np.random.default_rng(20010909).standard_normal(V.shape[1])  # equal rows: equal key, to the last bit
-    kept = np.flatnonzero((weight > 0) & (sums > 0))
-    _, first, place = np.unique(key[kept], return_index=True, return_inverse=True)
-    # The earliest of exponential times whose rates are the weights: rows drawn without replacement.
-    arrival = random.standard_exponential(first.size) / np.bincount(place, weight[kept])
-    pick = kept[first[np.argsort(arrival, kind="stable")[: 3 * k]]]
-    member = sp.csr_matrix((1.0 / sums[pick], (np.arange(pick.size) % k, np.arange(pick.size))), shape=(k, pick.size))
-    topics = (member @ V[pick]).toarray()
-    mass = topics.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(topics, mass, out=topics, where=mass > 0))
+def part(counts: Counts, rows: NDArray[np.int64]) -> tuple[Counts, NDArray[np.intp]]:
+    """These rows alone, with the columns where they hold anything; and which columns those are."""
+    V, mask = counts.rows[rows], counts.masks[0]
+    seen = np.flatnonzero(np.bincount(V.indices, minlength=V.shape[1]))
+    V, some = V[:, seen], None if mask is None else mask[rows][:, seen]
+    return Counts(V, V.T.tocsr(), counts.mode, (some, None if some is None else some.T.tocsr())), seen
+
+
+def flat(counts: Counts, H: Floats) -> Floats:
+    """The factors of rows that use all columns of H alike: a start that depends on H alone."""
+    return np.repeat((row_sums(counts.rows) / max(float(H.sum()), 1e-300))[:, None], H.shape[1], axis=1)
 
 
 def lower(

@@ -16,13 +16,13 @@ Floats = NDArray[np.float64]
 
 def kl_per_point(shape: Geometry, found: Bandwidths, Y: Floats, weight: Floats, kernel: Kernel, rows: Any) -> Floats:
     """Σ_j P log(P/Q) − P + Q over all pairs, for P of these bandwidths; adds up to KL(P‖Q)."""
-    from kullback.learn._numba import sne
+    from kullback.learn._numba import sne_divergence
 
     log_weight, sums = np.log(weight), _kernel_sums(Y, weight, kernel, rows)
     out = np.empty(len(Y))
     for a, D, DT in shape.blocks():
         rows(
-            sne.divergence_rows,
+            sne_divergence.divergence_rows,
             len(D),
             a,
             D,
@@ -43,12 +43,12 @@ def kl_per_point(shape: Geometry, found: Bandwidths, Y: Floats, weight: Floats, 
 
 def stored_kl_per_point(P: sp.csr_matrix, Y: Floats, weight: Floats, kernel: Kernel, rows: Any) -> Floats:
     """The same for a stored P; the normaliser of Q is still over all pairs."""
-    from kullback.learn._numba import sne
+    from kullback.learn._numba import sne_divergence
 
     sums = _kernel_sums(Y, weight, kernel, rows)
     out, total = np.empty(len(Y)), float(sums.sum())
     rows(
-        sne.sparse_divergence_rows,
+        sne_divergence.sparse_divergence_rows,
         len(Y),
         P.indptr,
         P.indices,
@@ -65,8 +65,8 @@ def stored_kl_per_point(P: sp.csr_matrix, Y: Floats, weight: Floats, kernel: Ker
 
 
 def _kernel_sums(Y: Floats, weight: Floats, kernel: Kernel, rows: Any) -> Floats:
-    from kullback.learn._numba import sne
+    from kullback.learn._numba import sne_divergence
 
     out = np.empty(len(Y))
-    rows(sne.kernel_sums, len(Y), Y, weight, kernel.gaussian, float(kernel.dof), out)
+    rows(sne_divergence.kernel_sums, len(Y), Y, weight, kernel.gaussian, float(kernel.dof), out)
     return out

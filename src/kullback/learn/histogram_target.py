@@ -97,6 +97,8 @@ class HistogramTarget:
             return np.asarray(mass / mass.sum(axis=1, keepdims=True))
         if self.smoothing == "none":
             return np.asarray(np.eye(K)[np.clip(np.searchsorted(edges, inside, side="right") - 1, 0, K - 1)])
+        if K == 1:
+            return np.ones((inside.size, 1))
         centers = self.centers_
         inside = np.clip(inside, centers[0], centers[-1])
         left = np.clip(np.searchsorted(centers, inside, side="right") - 1, 0, K - 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,22 +14,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from kullback.learn._base import Learner, Track, whole
+from kullback.learn._centroids import nearest, normalised, overall_of, softmax
 from kullback.learn._checks import choice, no_empty_rows, non_negative, number, row_sums
+from kullback.learn._clustering import Solution, Task, bottleneck, hartigan, lloyd, plus_plus
 from kullback.learn._unique import unique_rows
 from kullback.result.contributions import Contributions
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(slots=True)
-class _Solution:
-    """One start's result: labels of the distinct rows (or soft memberships), and the objective."""
-
-    objective: float
-    labels: NDArray[np.int64]
-    membership: Floats | None
-    path: list[float]
-    converged: bool
 
 
 class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Learner):  # type: ignore[misc]
@@ -124,7 +114,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.n_clusters)
+        return len(self.cluster_centers_)
 
     @whole
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KLKMeans:  # noqa: ARG002  scikit-learn's signature
@@ -160,12 +150,12 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         """Memberships: q(t|x) ∝ q(t) exp(−β KL(p_x‖q_t)) for finite `beta`, otherwise one 1 per row."""
         distance, labels = self._distances(self._rows(X))
         if not np.isfinite(self.beta):
-            return np.eye(self.n_clusters)[labels]
+            return np.eye(distance.shape[1])[labels]
         with np.errstate(divide="ignore"):
             logits = np.log(self.cluster_mass_ / self.cluster_mass_.sum()) - self.beta * distance
         lost = ~np.isfinite(logits).any(axis=1)
-        logits[lost] = np.where(np.arange(self.n_clusters) == labels[lost, None], 0.0, -np.inf)
-        return _softmax(logits)
+        logits[lost] = np.where(np.arange(distance.shape[1]) == labels[lost, None], 0.0, -np.inf)
+        return softmax(logits)
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002  scikit-learn's signature
         """−mean KL(p_i‖nearest centroid): larger is better, −inf where a row cannot be reached."""
@@ -178,7 +168,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         labels = self._distances(P)[1]
         weight = np.full(P.shape[0], 1.0 / P.shape[0])
         per_row, per_column = self._parts(P, labels, weight)
-        clusters = np.bincount(labels, per_row * weight, minlength=self.n_clusters).astype(np.float64)
+        clusters = np.bincount(labels, per_row * weight, minlength=len(self.cluster_centers_)).astype(np.float64)
         names = {"feature": [str(v) for v in self.feature_names_in_]} if hasattr(self, "feature_names_in_") else {}
         return Contributions(
             "E KL(p‖q_c)",
@@ -215,16 +205,11 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         check_is_fitted(self)
         return self._door(X, reset=False)[0]
 
-    def _solve(self, P: Any, mass: Floats, random: np.random.RandomState, track: Track) -> _Solution:
+    def _solve(self, P: Any, mass: Floats, random: np.random.RandomState, track: Track) -> Solution:
+        task = Task(P, mass, self.n_clusters, self.tol, self.max_iter, track)
         labels = self._start(P, mass, random)
-        lower = (
-            float(_negentropy(P) @ mass) / mass.sum()
-        )  # E Σ p log p: the objective is this less the centroids' share
-        if self.method == "lloyd":
-            solution = self._lloyd(P, mass, labels, lower, track)
-        else:
-            solution = self._hartigan(P, mass, labels, lower, random, track)
-        return solution if not np.isfinite(self.beta) else self._bottleneck(P, mass, solution, lower, track)
+        hard = lloyd(task, labels, self.smoothing) if self.method == "lloyd" else hartigan(task, labels, random)
+        return hard if not np.isfinite(self.beta) else bottleneck(task, hard.labels, self.beta)
 
     def _start(self, P: Any, mass: Floats, random: np.random.RandomState) -> NDArray[np.int64]:
         n, k = P.shape[0], self.n_clusters
@@ -233,90 +218,15 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
             if centers.shape != (k, P.shape[1]) or (centers < 0).any() or not np.isfinite(centers).all():
                 raise ValueError(f"init must be ({k}, {P.shape[1]}), finite and ≥ 0; got shape {centers.shape}.")
             no_empty_rows(centers.sum(axis=1), "KLKMeans as init")
-            return _nearest(P, centers / centers.sum(axis=1, keepdims=True), 0.01)
+            return nearest(P, centers / centers.sum(axis=1, keepdims=True), 0.01)
         choice("init", self.init, ("random", "kl++"))
         if k >= n:
             return np.arange(n)
         if self.init == "random":
             return np.asarray(random.permutation(np.arange(n) % k))
-        return _plus_plus(P, mass, k, random)
+        return plus_plus(P, mass, k, random)
 
-    def _hartigan(
-        self, P: Any, mass: Floats, labels: NDArray[np.int64], lower: float, random: np.random.RandomState, track: Track
-    ) -> _Solution:
-        from kullback.learn._numba import kmeans
-
-        joint = P.copy()
-        joint.data *= np.repeat(mass, np.diff(P.indptr))
-        labels, size = labels.astype(np.int64), np.bincount(labels, minlength=self.n_clusters).astype(np.int64)
-        order, path, converged = random.permutation(P.shape[0]), [], False
-        total, lanes = mass.sum(), -(-self.n_clusters // 8) * 8
-        C = _sum_by(joint, labels, lanes)
-        for _ in range(self.max_iter):
-            N = C.sum(axis=0)[: self.n_clusters]
-            moves, gain = kmeans.hartigan_pass(
-                joint.indptr, joint.indices, joint.data, mass, order, labels, size, N, C, _xlogx(C), 0, order.size
-            )
-            C = _sum_by(joint, labels, lanes)  # afresh: what was added and removed leaves no rounding behind
-            value = lower + _loss(C) / total
-            path.append(value)
-            if track(value):
-                break
-            if moves == 0 or gain <= self.tol * max(value, 0.0) * total:
-                converged = True
-                break
-        return _Solution(path[-1], labels, None, path, converged)
-
-    def _lloyd(self, P: Any, mass: Floats, labels: NDArray[np.int64], lower: float, track: Track) -> _Solution:
-        overall, path, converged = _overall(P, mass), [], False
-        joint = P.copy()
-        joint.data *= np.repeat(mass, np.diff(P.indptr))
-        pseudo = 20.0  # mass of the uniform distribution added to a centroid of mass 1
-        for _ in range(self.max_iter):
-            centers = _normalise(_sum_by(joint, labels, self.n_clusters).T, overall)
-            annealing = pseudo > 0.05
-            # Unsmoothed centroids are stuck where they start (Dhillon & Guan 2003): smooth much, then less.
-            share = max(pseudo / (1 + pseudo), self.smoothing) if annealing else self.smoothing
-            labels = _nearest(P, centers, share)
-            pseudo *= 0.7
-            value = lower + _loss(_sum_by(joint, labels, self.n_clusters)) / mass.sum()
-            path.append(value)
-            if track(value):
-                break
-            if not annealing and len(path) > 1 and abs(path[-2] - value) <= self.tol * max(value, 0.0):
-                converged = True
-                break
-        return _Solution(path[-1], labels, None, path, converged)
-
-    def _bottleneck(self, P: Any, mass: Floats, start: _Solution, lower: float, track: Track) -> _Solution:
-        """Blahut–Arimoto: q(t|x) ∝ q(t) exp(−β KL(p_x‖q_t)), q_t = Σ_x q(x|t) p_x."""
-        share, overall = mass / mass.sum(), _overall(P, mass)
-        T = 0.99 * np.eye(self.n_clusters)[start.labels] + 0.01 / self.n_clusters
-        path, converged = [], False
-        negentropy = _negentropy(P)
-        for _ in range(self.max_iter):
-            size = share @ T
-            centers = _normalise((P.T @ (T * share[:, None])).T, overall)
-            with np.errstate(divide="ignore"):
-                logs = np.where(centers > 0, np.log(np.where(centers > 0, centers, 1.0)), -1e4)
-                distance = negentropy[:, None] - P @ logs.T
-                logits = np.log(size) - self.beta * np.maximum(distance, 0.0)
-            T = _softmax(logits)
-            T[T < 1e-100] = 0.0  # their products with p would vanish, and leave an infinite divergence of no weight
-            size = share @ T
-            with np.errstate(divide="ignore", invalid="ignore"):
-                rate = float(share @ np.where(T > 0, T * np.log(T / size), 0.0).sum(axis=1))
-            joint = P.T @ (T * share[:, None])
-            value = lower + _loss(joint) + rate / self.beta
-            path.append(value)
-            if track(value):
-                break
-            if len(path) > 1 and path[-2] - value <= self.tol * max(value, 0.0):
-                converged = True
-                break
-        return _Solution(path[-1], T.argmax(axis=1), T, path, converged)
-
-    def _learn(self, P: Any, weight: Floats, best: _Solution, inverse: NDArray[np.int64]) -> None:
+    def _learn(self, P: Any, weight: Floats, best: Solution, inverse: NDArray[np.int64]) -> None:
         """Everything learned, the objective measured anew as a sum of non-negative terms."""
         k, share = self.n_clusters, weight / weight.sum()
         known = inverse >= 0  # rows of weight zero had no say; they are assigned afterwards
@@ -324,7 +234,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         T = np.eye(k)[best.labels] if best.membership is None else best.membership
         memberships = T[np.maximum(inverse, 0)] * known[:, None]
         C = np.asarray(P.T @ (memberships * weight[:, None])).T
-        self.cluster_centers_ = _normalise(C, _overall(P, weight))
+        self.cluster_centers_ = normalised(C, overall_of(P, weight))
         self.cluster_mass_ = memberships.T @ weight
         self._counts_ = C
         if not known.all():
@@ -363,14 +273,14 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         from kullback.learn._numba import kmeans
 
         out = np.empty((P.shape[0], 1))
-        kmeans.divergences(0, P.shape[0], P.indptr, P.indices, P.data, _overall(P, share)[:, None], out)
+        kmeans.divergences(0, P.shape[0], P.indptr, P.indices, P.data, overall_of(P, share)[:, None], out)
         return float(share @ out[:, 0])
 
     def _parts(self, P: Any, labels: NDArray[np.int64], weight: Floats) -> tuple[Floats, Floats]:
         from kullback.learn._numba import kmeans
 
         Q = np.ascontiguousarray(self.cluster_centers_.T)
-        outside = Q * np.bincount(labels, weight, minlength=self.n_clusters)
+        outside = Q * np.bincount(labels, weight, minlength=Q.shape[1])
         per_row, per_column = np.zeros(P.shape[0]), np.zeros(P.shape[1])
         kmeans.contributions(
             P.indptr, P.indices, P.data, labels.astype(np.int64), weight, Q, outside, per_row, per_column
@@ -383,7 +293,7 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
         from kullback.learn._numba import kmeans
         from kullback.learn._numba.jit import Rows, threads
 
-        n, k = P.shape[0], self.n_clusters
+        n, k = P.shape[0], len(self.cluster_centers_)
         distance = np.empty((n, k))
         with Rows(threads(self.n_jobs)) as rows:
             Q = np.ascontiguousarray(self.cluster_centers_.T)
@@ -396,69 +306,3 @@ class KLKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, 
                 rows(kmeans.insertion_cost, lost.size, some.indptr, some.indices, some.data, C.sum(axis=0), C, cost)
                 labels[lost] = cost.argmin(axis=1)
         return distance, labels
-
-
-def _xlogx(x: Floats) -> Floats:
-    return np.asarray(x * np.log(np.where(x > 0, x, 1.0)))
-
-
-def _negentropy(P: Any) -> Floats:
-    """Σ_j p log p of each row."""
-    out = P.copy()
-    out.data = _xlogx(P.data)
-    return row_sums(out)
-
-
-def _loss(C: Floats) -> float:
-    """Σ_c f(N_c) − Σ_cj f(n_cj), f(t) = t log t; C is (d, k)."""
-    return float(_xlogx(C.sum(axis=0)).sum() - _xlogx(C).sum())
-
-
-def _sum_by(joint: Any, labels: NDArray[np.int64], k: int) -> Floats:
-    """The rows of each cluster added up, shape (d, k)."""
-    n = labels.size
-    member = sp.csr_matrix((np.ones(n), (labels, np.arange(n))), shape=(k, n))
-    return np.ascontiguousarray((member @ joint).toarray().T)
-
-
-def _overall(P: Any, mass: Floats) -> Floats:
-    total = np.asarray(P.T @ mass).ravel()
-    return np.asarray(total / total.sum())
-
-
-def _normalise(C: Floats, instead: Floats) -> Floats:
-    """Rows as distributions; an empty cluster sits at the overall distribution."""
-    sums = C.sum(axis=1, keepdims=True)
-    return np.where(sums > 0, C / np.where(sums > 0, sums, 1.0), instead)
-
-
-def _nearest(P: Any, centers: Floats, smoothing: float) -> NDArray[np.int64]:
-    """argmin_c KL(p_i‖q_c) = argmax_c Σ_j p_ij log q_cj: one sparse product."""
-    Q = (1 - smoothing) * centers + smoothing / centers.shape[1]
-    logs = np.where(Q > 0, np.log(np.where(Q > 0, Q, 1.0)), -1e30)  # as good as −∞, and 0 of them is still 0
-    return np.asarray((P @ np.ascontiguousarray(logs.T)).argmax(axis=1))
-
-
-def _plus_plus(P: Any, mass: Floats, k: int, random: np.random.RandomState) -> NDArray[np.int64]:
-    """k-means++ with KL to ½(seed + overall) in place of the squared distance."""
-    overall, n = _overall(P, mass), P.shape[0]
-    negentropy = _negentropy(P)
-    score = np.full(n, np.inf)
-    labels = np.zeros(n, np.int64)
-    weight = mass / mass.sum()
-    for c in range(k):
-        seed = int(np.searchsorted(np.cumsum(weight), random.uniform() * weight.sum()).clip(0, n - 1))
-        center = 0.5 * (P[seed].toarray().ravel() + overall)
-        distance = np.maximum(negentropy - P @ np.log(np.where(center > 0, center, 1.0)), 0.0)
-        labels[distance < score] = c
-        score = np.minimum(score, distance)
-        weight = mass * score
-        if weight.sum() <= 0:
-            weight = mass.copy()
-    return labels
-
-
-def _softmax(logits: Floats) -> Floats:
-    top = logits.max(axis=1, keepdims=True)
-    weights = np.exp(logits - top)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

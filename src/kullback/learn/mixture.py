@@ -8,15 +8,15 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import DensityMixin
-from sklearn.cluster import KMeans
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from kullback._special import log_sum_exp
 from kullback.learn._base import Learner, Track, whole
 from kullback.learn._checks import choice, number, row_sums
-from kullback.learn._components import FAMILIES, Product
+from kullback.learn._mixture_bound import variational_bound
+from kullback.learn._mixture_em import Task, descend
+from kullback.learn._mixture_families import FAMILIES, Product
 from kullback.learn._unique import unique_rows
 from kullback.result.contributions import Contributions
 from kullback.result.estimate import Estimate
@@ -122,21 +122,23 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         data = rows if sp.issparse(X) else rows.toarray()
         random = check_random_state(self.random_state)
         track = Track(self, self.n_init * self.max_iter, X=X, weight=sample_weight)
+        task = Task(data, weight, family, self.family, self.n_components, self.prior, self.tol, self.max_iter, track)
         starts = self.n_init if self.n_components > 1 else 1
-        runs = [self._em(family, data, weight, start, random, track) for start in range(starts)]
+        runs = [descend(task, start, random, anneal=self.anneal) for start in range(starts)]
         track.done()
-        value, share, theta, path, converged = min(runs, key=lambda run: run[0])
-        self.weights_, self.params_ = share, theta
-        self.n_iter_, self.converged_ = len(path), converged
-        self.objective_, self.objective_path_ = value, np.array(path)
-        fit_cost = -float(weight @ log_sum_exp(np.log(share) + family.log_density(data, theta), xp=np)[:, 0])
+        best = min(runs, key=lambda run: run.objective)
+        self.weights_, self.params_ = best.shares, best.theta
+        self.n_iter_, self.converged_ = len(best.path), best.converged
+        self.objective_, self.objective_path_ = best.objective, np.array(best.path)
+        components = family.log_density(data, best.theta)
+        with np.errstate(divide="ignore"):  # a component that lost all its rows
+            logs = np.log(best.shares)
+        fit_cost = -float(weight @ log_sum_exp(logs + components, xp=np)[:, 0])
         free = self.n_components - 1 + self.n_components * family.free(d)
         self.bic_ = float(2 * fit_cost + free * np.log(weight.sum()))
         self.aic_ = float(2 * fit_cost + 2 * free)
-        portion, total = weight / weight.sum(), float(weight.sum())
-        components = family.log_density(data, theta)
-        self._penalty_ = self._penalty(family, portion, total, components, theta, self._extra(data, portion))
-        self._total_ = float(np.median(row_sums(X))) if self.family == "multinomial" else 0.0
+        self._penalty_ = task.penalty(components, best.theta, task.extra)
+        self._total_ = _median(row_sums(data), weight) if self.family == "multinomial" else 0.0
         return self
 
     def score_samples(self, X: Any) -> Floats:
@@ -161,7 +163,7 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         """(draws, their components); a multinomial draw has the median total of the training rows."""
         check_is_fitted(self)
         random = check_random_state(random_state)
-        component = random.choice(self.n_components, size=n_samples, p=self.weights_)
+        component = random.choice(self.weights_.size, size=n_samples, p=self.weights_)
         theta = self.params_ | ({"total": np.array(round(self._total_))} if self.family == "multinomial" else {})
         return self._family(self.n_features_in_).sample(theta, component, random), component
 
@@ -196,7 +198,7 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         value, error = float(ratio.mean()), float(ratio.std(ddof=1) / np.sqrt(n_samples))
         per_row = self._total_ if self.family == "multinomial" else 1.0
         pairs = per_row * self._family(self.n_features_in_).kl(self.params_, other.params_)
-        bound = _variational_bound(self.weights_, other.weights_, pairs)
+        bound = variational_bound(self.weights_, other.weights_, pairs)
         low, high = max(value - 1.96 * error, 0.0), min(value + 1.96 * error, bound)
         return Estimate(
             min(max(value, 0.0), bound),
@@ -242,7 +244,12 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         values = X.data if sp.issparse(X) else X
         if values.size and np.abs(values).max() > 1e150:
             raise ValueError("X holds numbers above 1e150, whose squares are no numbers. Divide X by a constant first.")
-        return sp.csr_matrix(X) if sp.issparse(X) else X
+        if not sp.issparse(X):
+            return X
+        X = sp.csr_matrix(X, copy=True)
+        X.sum_duplicates()  # a factorial is of a whole count, and equal rows must look equal
+        X.eliminate_zeros()
+        return X
 
     def _joint(self, X: Any) -> Floats:
         check_is_fitted(self)
@@ -252,104 +259,10 @@ class MixtureMLE(DensityMixin, Learner):  # type: ignore[misc]  # scikit-learn h
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.weights_) + family.log_density(X, self.params_))
 
-    def _penalty(
-        self, family: Any, share: Floats, total: float, components: Floats, theta: Any, extra: Floats
-    ) -> float:
-        """−(prior/W) Σ_k E log p(x; θ_k) over the pseudo-observations: what they cost."""
-        if self.prior == 0:
-            return 0.0
-        return (-self.prior * float((share @ components).sum()) + float(family.strain(theta, extra))) / total
 
-    def _begin(
-        self,
-        family: Any,
-        X: Any,
-        weight: Floats,
-        start: int,
-        random: np.random.RandomState,
-        pseudo: Floats,
-        extra: Floats,
-    ) -> Any:
-        """First parameters: from k-means once (of square roots for counts), then from random rows."""
-        k, total = self.n_components, float(weight.sum())
-        blurred = np.tile(weight[:, None] / k, (1, k))
-        if start == 0 and len(weight) > k > 1:
-            Z = np.sqrt(X) if self.family in ("multinomial", "poisson", "bernoulli") else X
-            means = KMeans(k, n_init=1, random_state=random)
-            labels = means.fit(normalize(Z) if self.family == "multinomial" else Z, sample_weight=weight).labels_
-        else:
-            # Half at a seed and half at the data, then every row to the best of these.
-            seeds = random.choice(len(weight), size=min(k, len(weight)), replace=False, p=weight / total)
-            R = 0.5 * blurred
-            R[seeds, np.arange(len(seeds))] += 0.5 * total / k
-            labels = family.log_density(X, family.fit(X, R + pseudo, extra)).argmax(axis=1)
-        return family.fit(X, np.eye(k)[labels] * weight[:, None] + pseudo + 1e-6 * blurred, extra)
-
-    def _em(self, family: Any, X: Any, weight: Floats, start: int, random: np.random.RandomState, track: Track) -> Any:
-        k, total = self.n_components, float(weight.sum())
-        share = weight / total
-        pseudo = self.prior * share[:, None]  # every component sees the whole data this much
-        extra = self._extra(X, share)
-        theta, pi = self._begin(family, X, weight, start, random, pseudo, extra), np.full(k, 1 / k)
-        heat = 0.7 if self.anneal and k > 1 else 1.0
-        path: list[float] = []
-        converged = False
-        for _ in range(self.max_iter):
-            value, joint, top = self._measure(family, X, share, total, pi, theta, extra)
-            path.append(value)
-            if track(value):
-                break
-            if heat == 1.0 and len(path) > 1 and abs(path[-2] - value) < self.tol:
-                converged = True
-                break
-            if heat < 1.0:
-                soft = heat * joint
-                R = np.exp(soft - log_sum_exp(soft, xp=np)) * weight[:, None]
-                heat = min(1.0, heat * 1.06)
-            else:
-                R = np.exp(joint - top) * weight[:, None]
-            mass = R.sum(axis=0)
-            pi = mass / mass.sum()
-            if self.prior == 0 and (mass <= 1e-12 * total).any():
-                raise ValueError("A component lost all its rows. Use fewer components, another seed, or a prior > 0.")
-            theta = family.fit(X, R + pseudo, extra)
-        else:
-            path.append(self._measure(family, X, share, total, pi, theta, extra)[0])
-        return path[-1], pi, theta, path, converged
-
-    def _measure(
-        self, family: Any, X: Any, share: Floats, total: float, pi: Floats, theta: Any, extra: Floats
-    ) -> tuple[float, Floats, Floats]:
-        """(objective, log π_k p_k, log Σ_k π_k p_k)."""
-        components = family.log_density(X, theta)
-        with np.errstate(divide="ignore"):
-            joint = np.log(pi) + components
-        top = log_sum_exp(joint, xp=np)
-        penalty = self._penalty(family, share, total, components, theta, extra)
-        return -float(share @ top[:, 0]) + penalty, joint, top
-
-    def _extra(self, X: Any, share: Floats) -> Floats:
-        """A thousandth of the variance of each feature, times the prior."""
-        if sp.issparse(X):
-            return np.zeros(X.shape[1])
-        variance = share @ (X - share @ X) ** 2
-        return np.asarray(1e-3 * self.prior * np.where(variance > 0, variance, 1.0))
-
-
-def _variational_bound(a: Floats, b: Floats, pairs: Floats) -> float:
-    """Min over joint weights φ (rows sum to a) and ψ (columns sum to b) of Σ φ [log(φ/ψ) + KL_ij], alternately."""
-    phi = np.outer(a, b)
-    for _ in range(200):
-        psi_ = phi / phi.sum(axis=0) * b
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            logits = np.where(psi_ > 0, np.log(np.where(psi_ > 0, psi_, 1.0)) - pairs, -np.inf)
-        new = np.exp(logits - logits.max(axis=1, keepdims=True))
-        new = new / new.sum(axis=1, keepdims=True) * a[:, None]
-        done = float(np.abs(new - phi).max()) < 1e-14
-        phi = np.maximum(new, 1e-300)
-        if done:
-            break
-    psi_ = phi / phi.sum(axis=0) * b
-    with np.errstate(invalid="ignore"):
-        terms = np.where(phi > 1e-250, phi * (np.log(phi / psi_) + pairs), 0.0)
-    return max(float(terms.sum()), 0.0)
+def _median(x: Floats, weight: Floats) -> float:
+    """The median of x where each stands for `weight` equal ones."""
+    order = np.argsort(x, kind="stable")
+    below = np.cumsum(weight[order])
+    middle = [np.searchsorted(below, 0.5 * below[-1], side=side).clip(0, x.size - 1) for side in ("left", "right")]
+    return float(x[order][middle].mean())

@@ -13,7 +13,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from kullback.learn._base import Learner, Track, whole
 from kullback.learn._checks import choice, no_empty_rows, non_negative, number, row_sums
-from kullback.learn._counts import Counts, lower, read, scaled_by, some_rows
+from kullback.learn._counts import Counts, flat, lower, read, scaled_by
+from kullback.learn._topics import first_topics
 from kullback.result.contributions import Contributions
 
 # Doubled EM steps are the fastest way down until a round (two of them for W and for H) gains less than this share.
@@ -38,8 +39,8 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
     missing : {"nan", "zeros"}, default "nan"
         What was not observed and costs nothing: NaN entries, or every zero (ratings).
     init : "random" or ndarray of shape (n_components, n_features)
-        Start of H: "random" shakes topics that lie between the whole data and three rows each. W always starts from H
-        alone, so that equal rows get equal factors.
+        Start of H: "random" shakes topics that lie between the whole data and three rows each, and lowers them on
+        parts of the data first. W always starts from H alone, so that equal rows get equal factors.
     inner : int, default 3
         Newton sweeps over a row before the next row.
     tol : float, default 1e-3
@@ -130,33 +131,35 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
 
         self._check_parameters()
         counts = self._door(X, reset=True, needed=True)
-        V, k = counts.rows, self.n_components
+        V = counts.rows
         n, d = V.shape
         weight = _check_sample_weight(sample_weight, V, dtype=np.float64, ensure_non_negative=True)
         # w D(v‖u) = D(wv‖wu): a weighted row is a longer row; its factors are divided by w at the end.
         scaled = scaled_by(counts, weight)
-        H = self._start(V, weight)
-        W = np.ones((n, k)) * (row_sums(scaled.rows) / max(H.sum(), 1e-300))[:, None]
         total = float(weight.sum())
         change, objective, moved = np.inf, np.empty(n), np.zeros(max(n, d))
         mass = max(float(scaled.rows.data.sum()), 1e-300)
         track = Track(self, self.max_iter, X=X, weight=sample_weight)
 
-        def learned() -> dict[str, Any]:
-            return {"components_": H.T.copy()}
-
         with Rows(threads(self.n_jobs)) as rows:
+            H = self._start(rows, counts, weight)
+            W = flat(scaled, H)
+
+            def learned() -> dict[str, Any]:
+                return {"components_": H.T.copy()}
+
             fast, doubled, last, before = True, 1, np.inf, (W, H)
             while len(track.path) < self.max_iter:
-                steps = (doubled if track.path else 3 * doubled, 0 if fast else self.inner)
+                sweeps = 0 if fast else self.inner
                 now = (W.copy(), H.copy()) if doubled else before
-                lower(rows, scaled, 0, W, H, self.alpha_W, *steps, 1e-2, objective, moved)
+                ahead = doubled if track.path else 3 * doubled  # W is flat at first
+                lower(rows, scaled, 0, W, H, self.alpha_W, ahead, sweeps, 1e-2, objective, moved)
                 value = objective.sum() + self.alpha_H * now[1].sum()
                 if doubled and value > last:  # a doubled step went too far: take it back, and go on without them
                     (W, H), fast, doubled = before, False, 0
                     continue
                 change = moved[:n].sum()
-                lower(rows, scaled, 1, H, W, self.alpha_H, *steps, 1e-2, None, moved)
+                lower(rows, scaled, 1, H, W, self.alpha_H, doubled, sweeps, 1e-2, None, moved)
                 change = (change + moved[:d].sum()) / (2 * mass)
                 if fast:  # what these steps move says little about how far there is to go
                     change = np.inf
@@ -282,24 +285,23 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
             no_empty_rows(row_sums(counts.rows), "KLNMF")
         return counts
 
-    def _start(self, V: Any, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        k, d, mass = self.n_components, V.shape[1], np.asarray(V.T @ weight, dtype=np.float64).ravel()
+    def _start(self, rows: Any, counts: Counts, weight: Floats) -> Floats:
+        k, d, mass = self.n_components, counts.rows.shape[1], np.asarray(counts.rows.T @ weight, np.float64).ravel()
         self.feature_mass_ = mass / max(mass.sum(), 1e-300)
-        if not isinstance(self.init, str):
-            H = np.array(self.init, dtype=np.float64)
-            if H.shape != (k, d) or not np.isfinite(H).all() or (H < 0).any():
-                raise ValueError(f"init must be ({k}, {d}), finite and ≥ 0; got shape {H.shape}.")
-            if not (H.sum(axis=0) > 0)[mass > 0].all():
-                column = int(np.flatnonzero((H.sum(axis=0) <= 0) & (mass > 0))[0])
-                raise ValueError(
-                    f"Column {column} of init is all zeros but X has counts there, so that WH could never reach them. "
-                    "Give every such column a positive entry."
-                )
-            return np.ascontiguousarray(H.T)
-        choice("init", self.init, ("random",))
-        random = check_random_state(self.random_state)
-        topics = self.feature_mass_ + some_rows(V, weight, k, random)
-        return np.ascontiguousarray(topics.T * random.uniform(0.8, 1.2, (d, k)))
+        if isinstance(self.init, str):
+            choice("init", self.init, ("random",))
+            random = check_random_state(self.random_state)
+            return first_topics(rows, counts, weight, self.feature_mass_, k, random)
+        H = np.array(self.init, dtype=np.float64)
+        if H.shape != (k, d) or not np.isfinite(H).all() or (H < 0).any():
+            raise ValueError(f"init must be ({k}, {d}), finite and ≥ 0; got shape {H.shape}.")
+        if not (H.sum(axis=0) > 0)[mass > 0].all():
+            column = int(np.flatnonzero((H.sum(axis=0) <= 0) & (mass > 0))[0])
+            raise ValueError(
+                f"Column {column} of init is all zeros but X has counts there, so that WH could never reach them. "
+                "Give every such column a positive entry."
+            )
+        return np.ascontiguousarray(H.T)
 
     def _measure(self, rows: Any, counts: Counts, weight: Floats, H: Floats) -> tuple[Floats, Floats, float]:
         """W for this H, D of each row, and the objective."""
@@ -310,10 +312,9 @@ class KLNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type
         return W, per_row, (float(per_row[used] @ weight[used]) + penalty) / float(weight.sum())
 
     def _factors(self, rows: Any, counts: Counts, H: NDArray[np.float64]) -> NDArray[np.float64]:
-        n = counts.rows.shape[0]
-        W = np.ones((n, H.shape[1])) * (row_sums(counts.rows) / max(H.sum(), 1e-300))[:, None]
-        lower(rows, counts, 0, W, H, self.alpha_W, 4, 1000, 1e-8, None, np.empty(n))
-        return np.asarray(W)
+        W = flat(counts, H)
+        lower(rows, counts, 0, W, H, self.alpha_W, 4, 1000, 1e-8, None, np.empty(len(W)))
+        return W
 
     @staticmethod
     def _divergence(

@@ -8,8 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from kullback.learn import _affinities as affinities
@@ -18,11 +16,6 @@ from kullback.learn._checks import choice, number
 from kullback.result.contributions import Contributions
 
 Floats = NDArray[np.float64]
-
-# Above this many points the n² pairs of a step cost more than interpolating them on a grid.
-EXACT_UP_TO = 20_000
-# What of p_j|i is stored: coarse while points travel, finer at the end.
-_FLOOR, _FINE_FLOOR = 1e-3, 3e-4
 
 
 class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: ignore[misc]  # scikit-learn: no types
@@ -133,7 +126,7 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.n_components)
+        return int(self.embedding_.shape[1])
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> SNE:  # noqa: ARG002  scikit-learn's signature
         """Embed the rows of X; a weight counts a row as that many points in one place."""
@@ -147,6 +140,7 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
 
     @whole
     def _fit(self, X: Any, sample_weight: Any) -> None:
+        from kullback.learn import _layouts
         from kullback.learn._embedding import Kernel
         from kullback.learn._numba.jit import Rows, threads
 
@@ -165,12 +159,12 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
                 f"Only {kept.sum()} rows have positive sample weight; perplexity {self.perplexity:g} needs more."
             )
         kernel = Kernel(self.kernel == "gaussian", float(self.dof))
-        method = self.method if self.method != "auto" else ("exact" if n <= EXACT_UP_TO else "fft")
-        track = Track(self, self.max_iter // 50 + self._rounds(), X=X, weight=sample_weight)
+        method = self.method if self.method != "auto" else ("exact" if n <= _layouts.EXACT_UP_TO else "fft")
+        track = Track(self, self.max_iter // 50 + _layouts.rounds_of_polish(self), X=X, weight=sample_weight)
         with Rows(threads(self.n_jobs)) as rows:
             data, mass = (X, weight) if kept.all() else (self._some(X, kept), weight[kept])
-            run = self._exact if method == "exact" else self._fft
-            Y, per_point, steps, converged = run(data, mass, kernel, rows, track)
+            lay = _layouts.exact if method == "exact" else _layouts.fft
+            Y, per_point, steps, converged = lay(self, data, mass, self._given_start(kept), kernel, rows, track)
         track.done()
         positions, shares = np.zeros((n, self.n_components)), np.zeros(n)
         positions[kept], shares[kept] = Y, per_point
@@ -196,9 +190,6 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
 
     def _is_pairwise(self) -> bool:
         return self.metric in ("precomputed", "affinity")
-
-    def _rounds(self) -> int:
-        return 200 if self.polish is True else int(self.polish)
 
     def _check_parameters(self) -> None:
         number("n_components", self.n_components, low=1, integer=True)
@@ -234,108 +225,18 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
             return dense
         return affinities.check_affinity(X) if self.metric == "affinity" and reset else X
 
+    def _given_start(self, kept: NDArray[np.bool_]) -> Floats | None:
+        """Where the kept points start, if the user says so; checked for all points."""
+        if isinstance(self.init, str):
+            choice("init", self.init, ("pca", "random"))
+            return None
+        Y = np.array(self.init, dtype=np.float64)
+        if Y.shape != (kept.size, self.n_components) or not np.isfinite(Y).all():
+            raise ValueError(f"init must be finite, of shape ({kept.size}, {self.n_components}); got shape {Y.shape}.")
+        return Y[kept]
+
     def _some(self, X: Any, rows: NDArray[np.bool_]) -> Any:
         return X[rows][:, rows] if self._is_pairwise() else X[rows]
-
-    def _exact(self, X: Any, weight: Floats, kernel: Any, rows: Any, track: Track) -> tuple[Floats, Floats, int, bool]:
-        from kullback.learn import _embedding, _pairs
-        from kullback.learn._numba.jit import threads
-
-        if self.metric == "affinity":
-            shape = found = None
-            coarse = fine = X
-        else:
-            shape = affinities.geometry(X, self.metric)
-            found = affinities.bandwidths(shape, self.perplexity, weight, rows)
-            fine = affinities.joint(shape, found, weight, _FINE_FLOOR, rows)
-            coarse = affinities.without_small(fine, 0.5 * _FLOOR / X.shape[0])
-        Y = self._start(X, coarse, weight).T
-
-        def learned(Y: Any) -> dict[str, Any]:
-            return {"embedding_": np.ascontiguousarray(Y.T, np.float64)}
-
-        def note(value: float, Y: Any) -> bool:
-            return track(value, lambda: learned(Y))
-
-        early = min(self.early_iter, self.max_iter)
-        steps, n_threads = self.max_iter, threads(self.n_jobs)
-        with _embedding.Forces(coarse, weight, kernel, self.n_components, n_threads) as forces:
-            Y = _embedding.descend(
-                forces, Y, exaggeration=self.exaggeration, early=early, late=self.max_iter - early, note=note
-            )
-        path = track.path
-        converged = len(path) > 1 and path[-2] - path[-1] <= 5 * self.tol * abs(path[-1])
-        if self._rounds():
-            before = len(path)
-            with _embedding.Forces(fine, weight, kernel, self.n_components, n_threads) as forces:
-                Y = _embedding.rescale(forces, Y)
-                Y, converged = _embedding.polish(forces, Y, rounds=self._rounds(), tol=self.tol, note=note)
-            steps += len(track.path) - before
-        Y = np.ascontiguousarray(Y.T, np.float64)
-        Y -= np.average(Y, axis=0, weights=weight)
-        if shape is None or found is None:
-            per_point = _pairs.stored_kl_per_point(coarse, Y, weight, kernel, rows)
-        else:
-            per_point = _pairs.kl_per_point(shape, found, Y, weight, kernel, rows)
-        return Y, per_point, steps, bool(converged)
-
-    def _fft(self, X: Any, weight: Floats, kernel: Any, rows: Any, track: Track) -> tuple[Floats, Floats, int, bool]:
-        from kullback.errors import need
-        from kullback.learn import _pairs
-        from kullback.learn._numba.jit import threads
-
-        if self.metric != "euclidean" or kernel.gaussian or self.n_components > 2 or (weight != weight[0]).any():
-            raise ValueError(
-                "method='fft' has the Euclidean metric, the Student kernel, one or two dimensions and equal weights "
-                f"only. Use method='exact' for metric={self.metric!r}, kernel={self.kernel!r} "
-                f"(up to about {EXACT_UP_TO} points)."
-            )
-        need("openTSNE", "learn")
-        from openTSNE import TSNEEmbedding, affinity
-
-        n_threads, seed = threads(self.n_jobs), check_random_state(self.random_state).randint(2**31 - 1)
-        P = affinity.PerplexityBasedNN(X, perplexity=self.perplexity, n_jobs=n_threads, random_state=seed)
-        embedding = TSNEEmbedding(
-            self._start(X, P.P, weight),
-            P,
-            negative_gradient_method="fft",
-            n_jobs=n_threads,
-            dof=self.dof,
-            random_state=seed,
-        )
-        early = min(self.early_iter, self.max_iter)
-        if early:
-            embedding = embedding.optimize(early, exaggeration=self.exaggeration, momentum=0.5)
-        if self.max_iter > early:
-            embedding = embedding.optimize(self.max_iter - early, momentum=0.8)
-        Y = np.ascontiguousarray(embedding, np.float64)
-        stored = affinities.check_affinity(P.P)
-        per_point = _pairs.stored_kl_per_point(stored, Y, weight, kernel, rows)
-        track(float(per_point.sum()))
-        return Y, per_point, self.max_iter, False
-
-    def _start(self, X: Any, P: sp.csr_matrix, weight: Floats) -> Floats:
-        n, D, random = X.shape[0], self.n_components, check_random_state(self.random_state)
-        if not isinstance(self.init, str):
-            Y = np.array(self.init, dtype=np.float64)
-            if Y.shape != (n, D) or not np.isfinite(Y).all():
-                raise ValueError(f"init must be finite, of shape ({n}, {D}); got shape {Y.shape}.")
-            return Y
-        choice("init", self.init, ("pca", "random"))
-        Y = 1e-4 * random.standard_normal((n, D))
-        if self.init == "random":
-            return np.asarray(Y)
-        # The main directions of what is compared: the rows, the square roots of distributions, the rows of P.
-        A = np.asarray(P.todense()) if self._is_pairwise() and n <= EXACT_UP_TO else (P if self._is_pairwise() else X)
-        A = np.sqrt(A) if self.metric != "euclidean" else A
-        share = weight / weight.sum()
-        A = (A - share @ A) * np.sqrt(share)[:, None]
-        k = min(D, *A.shape)
-        U, S, Vt = randomized_svd(A, k, n_iter=7, random_state=0)
-        main = U * S / np.sqrt(share)[:, None] * np.sign(Vt[np.arange(k), np.abs(Vt).argmax(axis=1)] + 1e-300)
-        if S[0] > 0:
-            Y[:, :k] = main / np.sqrt(share @ main[:, 0] ** 2) * 1e-4 + 1e-2 * Y[:, :k]
-        return np.asarray(Y)
 
     def _place(self, X: Any) -> Floats:
         from kullback.learn._numba import sne
@@ -343,7 +244,7 @@ class SNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):  # type: 
 
         known = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(self._points_))}
         at = np.array([known.get(row.tobytes(), -1) for row in np.ascontiguousarray(X)])
-        out = np.empty((len(at), self.n_components))
+        out = np.empty((len(at), self._kept_.shape[1]))
         out[at >= 0] = self._kept_[at[at >= 0]]
         new = np.flatnonzero(at < 0)
         if new.size:

@@ -80,6 +80,35 @@ def hartigan_pass(indptr, indices, data, row_mass, order, labels, size, N, C, F,
     return moves, gained
 
 
+@jit(fast=False)
+def add_rows(indptr, indices, data, labels, C):
+    """C[j, labels[i]] += x_ij: the rows of each cluster added up, in their order."""
+    for i in range(indptr.shape[0] - 1):
+        c = labels[i]
+        for p in range(indptr[i], indptr[i + 1]):
+            C[indices[p], c] += data[p]
+
+
+@jit(fast=False)
+def likeliest(indptr, indices, data, L, k, labels):
+    """The first c < k of largest Σ_j x_ij l_jc; L is (d, ≥ k)."""
+    lanes = L.shape[1]
+    score = np.empty(lanes)
+    for i in range(indptr.shape[0] - 1):
+        for c in range(lanes):
+            score[c] = 0.0
+        for p in range(indptr[i], indptr[i + 1]):
+            x = data[p]
+            logs = L[indices[p]]
+            for c in range(lanes):
+                score[c] += x * logs[c]
+        best = 0
+        for c in range(k):
+            if score[c] > score[best]:
+                best = c
+        labels[i] = best
+
+
 @jit
 def insertion_cost(start, stop, indptr, indices, data, N, C, out):
     """What each cluster would lose by taking each row (p_i of mass 1): finite for any row. C is (d, k)."""

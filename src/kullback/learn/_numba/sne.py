@@ -1,4 +1,4 @@
-"""Loops of SNE: bandwidths, forces between all pairs, and the exact divergence pair by pair.
+"""Loops that move the points of SNE: forces between all pairs, a step with momentum, places for new points.
 
 The repulsion visits each pair once and gives it to both points, 32-bit, on all lanes: n²/2 reciprocals. No tree and no
 grid: up to about 20,000 points this is as fast as approximating, and it is exact.
@@ -13,89 +13,6 @@ import numpy as np
 
 from kullback._lanes_numba import exp, log
 from kullback.learn._numba.jit import jit
-from kullback.learn._numba.psi import excess, excess_lanes
-
-
-@jit
-def bandwidths(start, stop, D, first, log_weight, target, beta, low, log_z):
-    """Per row of D (divergences or squared distances to all points) the β whose p_j ∝ w_j exp(−β d_j) has entropy
-    `target`, by Newton's method on log β kept inside a bracket. Row r of D is point first + r, which is left out.
-    """
-    n = D.shape[1]
-    weight = np.exp(log_weight)
-    for r in range(start, stop):
-        d = D[r]
-        me = first + r
-        least = np.inf
-        mean = 0.0
-        for j in range(n):
-            if j != me and weight[j] > 0.0 and d[j] < np.inf:
-                least = min(least, d[j])
-                mean += d[j]
-        if least == np.inf:  # reaches nobody
-            least = 0.0
-        low[me] = least
-        spread = mean / max(n - 1, 1) - least
-        if not spread > 0.0:  # all others equally far: any β will do
-            beta[me] = 1.0
-            total = 0.0
-            for j in range(n):
-                if j != me and d[j] < np.inf:
-                    total += weight[j]
-            log_z[me] = math.log(total) if total > 0.0 else 0.0
-            continue
-        b, below, above = 2.0 / spread, 0.0, np.inf
-        z = 1.0
-        for _ in range(100):
-            z = 0.0
-            m1 = 0.0
-            m2 = 0.0
-            for j in range(n):
-                u = d[j] - least
-                p = weight[j] * exp(-b * u) if j != me else 0.0
-                u = u if p > 0.0 else 0.0
-                z += p
-                m1 += p * u
-                m2 += p * u * u
-            m1 /= z
-            m2 /= z
-            entropy = math.log(z) + b * m1  # −Σ p log(p/w): a weight is that many equal points
-            gap = entropy - target
-            if abs(gap) < 1e-10:
-                break
-            if gap > 0.0:
-                below = b
-            else:
-                above = b
-            slope = -b * b * (m2 - m1 * m1)  # dH/d log β
-            step = -gap / slope if slope < -1e-300 else np.inf
-            new = b * math.exp(min(max(step, -2.0), 2.0)) if step == step else b
-            if not (below < new < above):
-                new = 2.0 * b if above == np.inf else 0.5 * (below + above)
-            if new == b:
-                break
-            b = new
-        beta[me] = b
-        log_z[me] = math.log(z)
-
-
-@jit
-def keep_near(start, stop, D, first, log_weight, beta, low, log_z, floor, counts, indices, values):
-    """Write of each row the entries p_j ≥ floor: at most indices.shape[1] of them (the caller gives room enough)."""
-    n = D.shape[1]
-    room = indices.shape[1]
-    for r in range(start, stop):
-        me = first + r
-        b = beta[me]
-        cut = -math.log(floor)
-        m = 0
-        for j in range(n):
-            e = b * (D[r, j] - low[me]) + log_z[me] - log_weight[j]
-            if e <= cut and j != me and m < room:
-                indices[r, m] = j
-                values[r, m] = math.exp(-e)
-                m += 1
-        counts[r] = m
 
 
 @jit
@@ -212,92 +129,6 @@ def step(x, gradient, velocity, gain, momentum, rate):
         gain[i] = max(gain[i] * 0.8 if same else gain[i] + 0.2, 0.01)
         velocity[i] = momentum * velocity[i] - rate * gain[i] * g
         x[i] += velocity[i]
-
-
-@jit
-def kernel_sums(start, stop, Y, weight, gaussian, dof, out):
-    """Σ_j w_i w_j k(|y_i − y_j|²) per point, in 64 bits."""
-    n, D = Y.shape
-    half = 0.5 * (dof + 1.0)
-    for i in range(start, stop):
-        s = 0.0
-        for j in range(n):
-            if j == i:  # left out rather than taken off again: far apart, all others together are below its rounding
-                continue
-            d2 = 0.0
-            for c in range(D):
-                d2 += (Y[i, c] - Y[j, c]) ** 2
-            if gaussian:
-                k = exp(-d2)
-            elif dof == 1.0:
-                k = 1.0 / (1.0 + d2)
-            else:
-                k = exp(-half * log(1.0 + d2 / dof))
-            s += weight[j] * k
-        out[i] = weight[i] * s
-
-
-@jit
-def divergence_rows(
-    start, stop, first, D, DT, log_weight, beta, low, log_z, Y, gaussian, dof, log_total, log_mass, per_point
-):
-    """Σ_j P log(P/Q) − P + Q of each point over all pairs, P from the bandwidths, Q from the embedding.
-
-    P_ij = (w_i p_j|i + w_j p_i|j)/(2 Σ w), p_j|i = w_j exp(−β_i (d_ij − low_i))/z_i.
-    """
-    # One plain loop per step, so that each runs on all lanes; a branch in one long loop kept it from that.
-    n, dimensions = Y.shape
-    half = 0.5 * (dof + 1.0)
-    log_half = math.log(0.5) - log_mass
-    log_k = np.empty(n)
-    P = np.empty(n)
-    for r in range(start, stop):
-        i = first + r
-        log_k[:] = 0.0
-        for c in range(dimensions):
-            here = Y[i, c]
-            for j in range(n):
-                log_k[j] += (here - Y[j, c]) ** 2
-        if gaussian:
-            for j in range(n):
-                log_k[j] = -log_k[j]
-        else:
-            for j in range(n):
-                log_k[j] = -half * log(1.0 + log_k[j] / dof)
-        b = beta[i]
-        shift = log_weight[i] + log_half
-        mine = log_z[i] - b * low[i]
-        for j in range(n):
-            pair = shift + log_weight[j]
-            P[j] = exp(pair - b * D[r, j] - mine) + exp(pair - beta[j] * (DT[r, j] - low[j]) - log_z[j])
-        P[i] = 0.0
-        log_k[i] = -np.inf
-        shift = log_weight[i] - log_total
-        total = 0.0
-        for j in range(n):
-            Q = exp(shift + log_weight[j] + log_k[j])
-            total += excess_lanes(max(P[j], 1e-300), max(Q, 1e-300))
-        per_point[i] = total
-
-
-@jit(fast=False)
-def sparse_divergence_rows(start, stop, indptr, indices, p, log_weight, Y, gaussian, dof, log_total, row_mass, out):
-    """The same where P is stored: Σ over stored P, plus the Q of all other pairs (`row_mass` is Σ_j Q_ij)."""
-    dimensions = Y.shape[1]
-    half = 0.5 * (dof + 1.0)
-    for i in range(start, stop):
-        total = 0.0
-        covered = 0.0
-        for t in range(indptr[i], indptr[i + 1]):
-            j = indices[t]
-            d2 = 0.0
-            for c in range(dimensions):
-                d2 += (Y[i, c] - Y[j, c]) ** 2
-            log_k = -d2 if gaussian else -half * math.log1p(d2 / dof)
-            Q = math.exp(log_weight[i] + log_weight[j] + log_k - log_total)
-            covered += Q
-            total += excess(p[t], Q) if p[t] > 0.0 else Q
-        out[i] = total + max(row_mass[i] - covered, 0.0)
 
 
 @jit
