@@ -30,7 +30,11 @@ class Power:
         return y if self.exponent == 1 else np.asarray(np.maximum(y - self.lower, 0.0) ** self.exponent)
 
     def inverse(self, t: Floats) -> Floats:
-        return t if self.exponent == 1 else np.asarray(self.lower + np.maximum(t, 0.0) ** (1 / self.exponent))
+        if self.exponent == 1:
+            return t
+        y = self.lower + np.maximum(t, 0.0) ** (1 / self.exponent)
+        # A y inside the support stays inside: rounding may put it on the edge, where the density is 0.
+        return np.where(t > 0, np.maximum(y, np.nextafter(self.lower, np.inf)), self.lower)
 
     def log_slope(self, y: Floats) -> Floats:
         """Log dt/dy, −∞ outside of the support."""
