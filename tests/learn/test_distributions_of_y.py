@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 from sklearn.linear_model import LinearRegression, Ridge
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, ShuffleSplit, TimeSeriesSplit
 from sklearn.neighbors import KNeighborsRegressor
+from sklearn.tree import DecisionTreeRegressor
 
 import kullback as kb
 from kullback.errors import InvalidDistribution
@@ -176,6 +179,29 @@ def test_a_weight_is_that_many_rows_and_order_does_not_matter() -> None:
     assert np.allclose(one.scale, two.scale, rtol=1e-9)
     assert one.shape.scale == pytest.approx(two.shape.scale, rel=1e-6)
     assert len(model.mean_.models_) == 5
+
+
+@pytest.mark.parametrize("cv", [TimeSeriesSplit(3), ShuffleSplit(1, random_state=0)])
+@pytest.mark.parametrize("scale", [None, Ridge()])
+def test_rows_that_no_fold_held_out_do_not_teach_the_scale(cv: Any, scale: Any) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = 1e4 + X[:, 0] + rng.normal(size=400)
+    q = DistributionRegressor(Ridge(), scale, cv=cv).fit(X, y).predict_dist(X)
+    low, high = q.interval(0.9)
+    assert 0.8 < np.mean((low < y) & (y < high)) < 0.97
+    assert (high - low).max() < 12
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_residuals_of_zero_leave_a_density(shape: Any) -> None:
+    X = np.repeat([0.0, 1.0], 20)[:, None]
+    model = DistributionRegressor(DecisionTreeRegressor(), "constant", shape, cv=KFold(4, shuffle=True, random_state=0))
+    model.fit(X, X[:, 0])
+    assert np.isfinite(model.objective_path_).all()
+    assert np.isfinite(model.score(X, X[:, 0]))
+    with pytest.raises(ValueError, match="y is 3 in all 40 rows"):
+        model.fit(np.arange(40.0)[:, None], np.full(40, 3))
 
 
 def test_bikeshare_beats_a_normal_of_constant_width() -> None:

@@ -145,6 +145,11 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
             if dealt:  # a splitter counts the rows that it was given
                 X, y, given = X[given > 0], y[given > 0], given[given > 0]
         weight = np.ones(len(y)) if given is None else given
+        if np.ptp(y[weight > 0]) == 0:
+            raise ValueError(
+                f"y is {y[0]:g} in all {len(y)} rows: its distribution is one point, which has no density. Leave the "
+                "estimator out there, or give rows whose y differ."
+            )
         splits = deal(X, y, int(self.cv)) if dealt else list(check_cv(self.cv).split(X, y))
         mean, scale = self._models(len(y))
         seed = check_random_state(self.random_state).randint(2**31 - 1)  # one for all folds: the same model each time
@@ -153,18 +158,23 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         t = power.forward(y)
         location, seen, means = out_of_fold(mean, X, t, given, splits)
         location = np.maximum(location, power.least)
-        w = _some(weight, seen)
-        residual = t - location
+        residual = np.where(seen, t - location, 0.0)
         least = max(_FLOOR * float(np.sqrt(np.cov(t, aweights=weight, ddof=0))), 1e-150)
         sizes = np.maximum(np.abs(residual), least)
-        constant = np.full(len(t), max(float(np.sqrt(np.average(residual[seen] ** 2, weights=w))), least))
+        constant = np.full(len(t), max(_size(residual[seen], _some(weight, seen)), least))
         width, target = constant, sizes if self.scale is None else np.log(sizes)
         if scale is not None:
             seeded(scale, seed)
-            width, _, scales = out_of_fold(scale, X, target, given, splits)
+            judged = np.flatnonzero(seen)  # only these have a residual to learn from
+            later = [(np.intersect1d(train, judged), test) for train, test in splits]
+            later = [(train, test) for train, test in later if len(train) > 1] or [(judged, judged)]
+            width, seen, scales = out_of_fold(scale, X, target, given, later)
+            seen &= np.isin(np.arange(len(t)), judged)
             width = width if self.scale is None else np.exp(width)
+            w = _some(weight, seen)
             least = _floor(residual[seen], width[seen], constant[0], w, least, self.shape)
             width = np.maximum(width, least)
+        w = _some(weight, seen)
         normals = (Normal.fit((residual / constant)[seen], w), Normal.fit((residual / width)[seen], w))
         z = (residual / width)[seen]
         if self.shape == "histogram":
@@ -179,7 +189,9 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         self.mean_ = Ensemble(means) if dealt else fitted(mean, X, t, given)
         self.scale_ = None
         if scale is not None:
-            self.scale_ = Ensemble(scales, logs=self.scale is None) if dealt else fitted(scale, X, target, given)
+            self.scale_ = (
+                Ensemble(scales, logs=self.scale is None) if dealt else fitted(scale, X, target, given, judged)
+            )
         self._least_, self._constant_ = least, float(constant[0])
         self.power_, self.lower_ = power.exponent, power.lower
         self._normals_ = normals
@@ -233,7 +245,7 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         return mean, clone(self.scale)
 
     def _power(self, mean: Any, X: Any, y: Floats, weight: Floats | None, splits: Any) -> Power:
-        """The root of y that has the lowest cross-entropy, found on the first fold alone and judged on the others."""
+        """The root of y that has the lowest cross-entropy on rows held out of a single fit."""
         lower = edge(y)
         if self.support == "positive" and lower is None:
             row = int(np.argmin(y))
@@ -243,9 +255,9 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
             )
         if lower is None or self.support == "real" or (self.support == "auto" and len(y) < _FEW):
             return Power()
-        others, fold = splits[0]
-        if self.support == "positive" and min(len(fold), len(others)) < 2:
-            return Power(ROOTS[0], lower)
+        fold, others = splits[0]
+        if self.mean is None:  # a fifth of the rows is enough for the default; a model of yours may need more
+            fold, others = others, fold
         best, least = Power(), np.inf
         for power in [Power()] * (self.support == "auto") + [Power(root, lower) for root in ROOTS]:
             t = power.forward(y)
@@ -325,13 +337,17 @@ def _floor(residual: Floats, width: Floats, constant: float, weight: Floats, lea
 def _even(residual: Floats, location: Floats, weight: Floats | None) -> float:
     """Cross-entropy of a normal shape whose log scale is a straight line in the location."""
     w = np.ones(len(residual)) if weight is None else weight
-    size = float(np.sqrt(np.average(residual**2, weights=w)))
+    size = _size(residual, w)
     logs = np.log(np.maximum(np.abs(residual), max(_FLOOR * size, 1e-150)))
     centred = location - np.average(location, weights=w)
     slope = float(w @ (centred * logs)) / max(float(w @ centred**2), 1e-300)
     line = np.clip(slope * centred, -10.0, 10.0)
     law = Normal.fit(residual / np.exp(line), w)
     return float(np.average(line - law.logpdf(residual / np.exp(line)), weights=w))
+
+
+def _size(residual: Floats, weight: Floats) -> float:
+    return float(np.sqrt(np.average(residual**2, weights=weight)))
 
 
 def _some(weight: Floats, rows: NDArray[np.bool_]) -> Floats:
