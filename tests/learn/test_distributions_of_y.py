@@ -325,7 +325,7 @@ def test_bad_input_is_named() -> None:
         DistributionRegressor(smoothing="much").fit(X, X[:, 0])
     with pytest.raises(ValueError, match=r"[Nn]egative"):
         DistributionRegressor().fit(X, X[:, 0], sample_weight=np.r_[-1.0, np.ones(19)])
-    with pytest.raises(ValueError, match="All 20 rows and their y are the same"):
+    with pytest.raises(ValueError, match="y is 1 in all 20 rows"):
         DistributionRegressor().fit(np.ones((20, 2)), np.ones(20))
     with pytest.raises(TypeError, match="takes no sample_weight"):
         DistributionRegressor(KNeighborsRegressor(2), "constant").fit(X, X[:, 0], sample_weight=np.ones(20))
