@@ -286,6 +286,8 @@ def regression() -> None:
     NGBoost's trees, rate, rounds and law are those of the least NLL in a cross-validation of the first split's training
     part (depths 3 to 8, leaves of 1 to 20 rows, rates .01 to .05, half or all of the rows and columns, stopped at the
     best round); our defaults were chosen on the same part. Its defaults, slow, are run on the first split only.
+    What diamonds allow: fitted to 50,189 rows, all that are not test rows, the earlier estimator had -1.21 on the first
+    split's test part, with the 11,250 rows of the benchmark -1.14.
     """
     from sklearn.tree import DecisionTreeRegressor
 
