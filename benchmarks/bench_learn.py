@@ -281,39 +281,78 @@ def soft() -> None:
 
 
 def regression() -> None:
-    """DistributionRegressor: test NLL of y in standard deviations, and CRPS."""
+    """DistributionRegressor: test NLL of y in standard deviations over five splits, ± its standard error.
+
+    NGBoost's trees, rate, rounds and law are those of the least NLL on one validation fold of the first split's training
+    part (depths 3 to 8, leaves of 1 to 20 rows, rates .01 to .05, half or all of the rows and columns, stopped at the
+    best round); our defaults were chosen on the same part. Its defaults, slow, are run on the first split only.
+    What diamonds allow: fitted to 50,189 rows, all that are not test rows, the earlier estimator had -1.21 on the first
+    split's test part, with the 11,250 rows of the benchmark -1.14.
+    """
     from sklearn.tree import DecisionTreeRegressor
 
     from kullback.learn import DistributionRegressor
 
     ngboost = optional("ngboost")
-    for name in ("bikeshare", "diamonds"):
+
+    def tree(depth: int, leaf: int) -> Any:
+        return DecisionTreeRegressor(criterion="friedman_mse", max_depth=depth, min_samples_leaf=leaf)
+
+    fast = {"learning_rate": 0.03, "minibatch_frac": 0.5}
+    tuned = {
+        "bikeshare": {
+            "Normal, tuned": fast | {"Base": tree(7, 10), "n_estimators": 128},
+            "LogNormal, tuned": fast | {"Base": tree(7, 10), "n_estimators": 107},
+        },
+        "diamonds": {"Normal, tuned": fast | {"Base": tree(8, 20), "n_estimators": 120}},
+    }
+    for name, peers in tuned.items():
         X, y = data.regression(name)
         cut = int(0.75 * len(y))
-        y = (y - y[:cut].mean()) / y[:cut].std()
         print(f" {name} {X.shape}")
-        with clock() as took:
-            q = DistributionRegressor(random_state=0).fit(X[:cut], y[:cut]).predict_dist(X[cut:])
-        inside = np.mean((q.cdf(y[cut:]) > 0.05) & (q.cdf(y[cut:]) < 0.95))
-        line(
-            "DistributionRegressor",
-            took,
-            f"NLL {-q.logpdf(y[cut:]).mean():.3f}",
-            f"CRPS {q.crps(y[cut:]).mean():.4f}",
-            f"90 % interval holds {100 * inside:.1f} %",
-        )
-        if not ngboost:
-            continue
-        deep = DecisionTreeRegressor(max_depth=5)
-        for label, options in (
-            ("default, 400 rounds", {"n_estimators": 400, "minibatch_frac": 0.5}),
-            ("depth 5, rate .1, 300 rounds", {"n_estimators": 300, "learning_rate": 0.1, "Base": deep}),
-            ("depth 5, rate .03, 300 rounds", {"n_estimators": 300, "learning_rate": 0.03, "Base": deep}),
-        ):
+        costs: dict[str, list[float]] = {}
+        cpu: dict[str, list[float]] = {}
+        more: list[tuple[float, float]] = []
+
+        def note(
+            who: str, took: Clock, nll: float, costs: dict[str, list[float]] = costs, cpu: dict[str, list[float]] = cpu
+        ) -> None:
+            costs.setdefault(who, []).append(nll)
+            cpu.setdefault(who, []).append(took.cpu)
+
+        for split in range(5):
+            order = np.random.default_rng(split).permutation(len(y)) if split else np.arange(len(y))
+            (A, a), (B, b) = (X[order[:cut]], y[order[:cut]]), (X[order[cut:]], y[order[cut:]])
+            unit, middle = a.std(), a.mean()
             with clock() as took:
-                model = ngboost.NGBRegressor(verbose=False, random_state=0, **options).fit(X[:cut], y[:cut])
-                law = model.pred_dist(X[cut:])
-            line(f"NGBoost Normal, {label}", took, f"NLL {-law.logpdf(y[cut:]).mean():.3f}")
+                q = DistributionRegressor(random_state=split).fit(A, a).predict_dist(B)
+                nll = -q.logpdf(b).mean()
+            note("DistributionRegressor", took, nll - np.log(unit))
+            more.append((q.crps(b).mean() / unit, float(np.mean((q.cdf(b) > 0.05) & (q.cdf(b) < 0.95)))))
+            if not ngboost:
+                continue
+            for label, options in (peers if split else {"defaults": {}} | peers).items():
+                law = getattr(ngboost.distns, label.split(",")[0], ngboost.distns.Normal)
+                shift = 0.0 if law is ngboost.distns.LogNormal else middle
+                with clock() as took:
+                    model = ngboost.NGBRegressor(law, verbose=False, random_state=split, **options)
+                    nll = -model.fit(A, (a - shift) / unit).pred_dist(B).logpdf((b - shift) / unit).mean()
+                note(f"NGBoost {label}", took, nll)
+        own = np.array(costs["DistributionRegressor"])
+        for who, nlls in costs.items():
+            found, apart = np.array(nlls), np.array(nlls) - own[: len(nlls)]
+            line(
+                who,
+                f"{np.mean(cpu[who]):7.2f} s cpu",
+                f"NLL {found.mean():.3f} ± {_error(found):.3f}",
+                "CRPS {:.4f}, the 90 % interval holds {:.3f}".format(*np.mean(more, axis=0))
+                if who == "DistributionRegressor"
+                else f"above ours by {apart.mean():.3f} ± {_error(apart):.3f} ({len(nlls)} splits)",
+            )
+
+
+def _error(values: Any) -> float:
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
 WORK = {f.__name__: f for f in (nmf, kmeans, sne, softmax, soft, regression, sne20k)}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import KFold, ShuffleSplit, TimeSeriesSplit
 from sklearn.neighbors import KNeighborsRegressor
+from sklearn.tree import DecisionTreeRegressor
 
 import kullback as kb
 from kullback.errors import InvalidDistribution
@@ -24,6 +28,7 @@ from kullback.learn import (
     d2_kl_scorer,
     kl_scorer,
 )
+from kullback.learn._power import Power
 from kullback.learn._shapes import SHAPES, Histogram, Laplace, Normal, Student
 from learn.data import bikeshare
 
@@ -89,6 +94,58 @@ def test_predictive_divergence() -> None:
     assert p.sample(5, random_state=0).shape == (2, 5)
 
 
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(("exponent", "lower"), [(1 / 2, 3.0), (1 / 3, -0.5), (1 / 4, 0.0)])
+def test_a_power_is_a_distribution_on_its_half_line(name: str, exponent: float, lower: float) -> None:
+    q = Predictive(np.array([0.3, 1.2]), np.array([0.4, 0.1]), SHAPES[name].fit(Z, ONES), Power(exponent, lower))
+    if name == "student":  # E y needs more than 1/exponent degrees of freedom
+        q = Predictive(q.location, q.scale, Student(12.0, 1.0), q.power)
+    assert q.support == (lower, np.inf)
+    # integrals over t, y = lower + t^(1/exponent), since the density of y may have a pole at the edge
+    knots = np.linspace(0, 30, 600_001)
+    t = 0.5 * (knots[1:] + knots[:-1])
+    y, slope = lower + t ** (1 / exponent), t ** (1 / exponent - 1) / exponent
+    log_density = np.stack([q._rows(slice(i, i + 1))._logpdf(y) for i in (0, 1)])
+    mass = np.exp(log_density) * slope * np.diff(knots)
+    assert mass.sum(axis=1) == pytest.approx([1, 1], abs=2e-4)
+    assert q.mean() == pytest.approx(mass @ y, rel=2e-3)
+    assert q.entropy() == pytest.approx(-(mass * log_density).sum(axis=1), abs=5e-3)
+    seen = lower + np.array([0.4, 3.0])
+    F = np.cumsum(mass, axis=1)
+    assert q.crps(seen) == pytest.approx(
+        ((F - (y >= seen[:, None])) ** 2 * slope * np.diff(knots)).sum(axis=1), rel=5e-3
+    )
+    u = np.linspace(0.001, 0.999, 77)
+    assert np.allclose([q.cdf(v) for v in q.ppf(u[None, :]).T], u[:, None], atol=1e-9)
+    assert (q.ppf(0.0) == lower).all()
+    assert np.isposinf(q.ppf(1.0)).all()
+    assert (q.sample(200, random_state=0) > lower).all()
+    assert np.isneginf(q.logpdf(lower)).all()
+    assert (q.cdf(lower - 1.0) == 0).all()
+    assert (q.kl_to(q) == 0).all()
+
+
+def test_divergence_is_the_same_on_every_scale_and_infinite_beyond_the_edge() -> None:
+    laws = ((0.1, Laplace(1.0)), (0.2, Normal(1.0)))
+    p, q = (Predictive(np.array([5.0]), np.array([s]), law) for s, law in laws)
+    square = Power(1 / 2, 0.0)  # of y = t², whose mass below t = 0 is far below the last digit
+    roots = [Predictive(v.location, v.scale, v.shape, square) for v in (p, q)]
+    assert roots[0].kl_to(roots[1]) == pytest.approx(p.kl_to(q), rel=1e-4)
+    assert np.isposinf(Predictive.normal([0.0], [1.0]).kl_to(roots[1])).all()
+
+
+def test_predictive_says_what_it_cannot_read() -> None:
+    assert len(Predictive.normal(0.0, 1.0)) == 1
+    assert len(Predictive.normal([0.0, 1.0], 1.0)) == 2
+    q = Predictive.normal([0.0, 1.0, 2.0], 1.0)
+    with pytest.raises(ValueError, match=r"Quantile levels lie in \[0, 1\]"):
+        q.ppf(np.nan)
+    with pytest.raises(ValueError, match="expected a number"):
+        q.ppf([0.1, 0.9])
+    assert q.crps(0.5).shape == (3,)
+    assert np.isneginf(q.ppf(0.0)).all()
+
+
 def test_the_scale_is_learned_and_calibrated() -> None:
     rng = np.random.default_rng(0)
     X = rng.uniform(size=(1500, 2))
@@ -124,6 +181,29 @@ def test_a_weight_is_that_many_rows_and_order_does_not_matter() -> None:
     assert len(model.mean_.models_) == 5
 
 
+@pytest.mark.parametrize("cv", [TimeSeriesSplit(3), ShuffleSplit(1, random_state=0)])
+@pytest.mark.parametrize("scale", [None, Ridge()])
+def test_rows_that_no_fold_held_out_do_not_teach_the_scale(cv: Any, scale: Any) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = 1e4 + X[:, 0] + rng.normal(size=400)
+    q = DistributionRegressor(Ridge(), scale, cv=cv).fit(X, y).predict_dist(X)
+    low, high = q.interval(0.9)
+    assert 0.8 < np.mean((low < y) & (y < high)) < 0.97
+    assert (high - low).max() < 12
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_residuals_of_zero_leave_a_density(shape: Any) -> None:
+    X = np.repeat([0.0, 1.0], 20)[:, None]
+    model = DistributionRegressor(DecisionTreeRegressor(), "constant", shape, cv=KFold(4, shuffle=True, random_state=0))
+    model.fit(X, X[:, 0])
+    assert np.isfinite(model.objective_path_).all()
+    assert np.isfinite(model.score(X, X[:, 0]))
+    with pytest.raises(ValueError, match="y is 3 in all 40 rows"):
+        model.fit(np.arange(40.0)[:, None], np.full(40, 3))
+
+
 def test_bikeshare_beats_a_normal_of_constant_width() -> None:
     X, y = bikeshare()
     model = DistributionRegressor(random_state=0).fit(X[:750], y[:750])
@@ -135,6 +215,50 @@ def test_bikeshare_beats_a_normal_of_constant_width() -> None:
     assert crps_scorer(model, X[750:], y[750:]) == -model.predict_dist(X[750:]).crps(y[750:]).mean()
     assert 0 < d2_crps_scorer(model, X[750:], y[750:]) < 1
     assert cross_entropy_scorer(model, X[750:], y[750:]) == pytest.approx(model.score(X[750:], y[750:]))
+
+
+def test_a_positive_y_is_predicted_positive() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(1200, 2))
+    y = rng.gamma(3.0, np.exp(2 * X[:, 0]) / 3)
+    model = DistributionRegressor(random_state=0).fit(X[:900], y[:900])
+    assert (model.power_, model.lower_) in [(root, 0.0) for root in (1 / 2, 1 / 3, 1 / 4)]
+    q = model.predict_dist(X[900:])
+    assert (q.ppf(1e-9) > 0).all()
+    assert np.allclose(model.predict(X[900:]), q.mean())
+    real = DistributionRegressor(support="real", random_state=0).fit(X[:900], y[:900])
+    assert (real.power_, real.lower_) == (1.0, -np.inf)
+    assert model.score(X[900:], y[900:]) > real.score(X[900:], y[900:])
+    parts = model.explain(X[900:], y[900:])
+    assert parts.check() < 1e-10
+    assert parts.value == pytest.approx(-model.score(X[900:], y[900:]))
+    # where no root is better, y stays what it is
+    far = DistributionRegressor(Ridge(), Ridge()).fit(X, 50 + X[:, 0] + 0.1 * rng.normal(size=1200))
+    assert far.power_ == 1.0
+    # counts with zeros begin at −½
+    counts = DistributionRegressor(Ridge(), Ridge(), support="positive").fit(X, rng.poisson(np.exp(X[:, 0])))
+    assert counts.lower_ == -0.5
+    assert np.isfinite(counts.predict_dist(X).logpdf(0.0)).all()
+    with pytest.raises(ValueError, match=r"y\[3\] = -1; support='positive' is for y > 0"):
+        DistributionRegressor(support="positive").fit(X, np.where(np.arange(1200) == 3, -1.0, y))
+    with pytest.raises(ValueError, match="support = 'odd'"):
+        DistributionRegressor(support="odd").fit(X, y)
+
+
+def test_boosting_stops_by_the_fold_held_out_and_noise_is_not_learned() -> None:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(800, 5)), rng.normal(size=800)
+    model = DistributionRegressor(random_state=0).fit(X[:400], y[:400])
+    assert max(m.n_iter_ for m in model.mean_.models_) < 100
+    assert -model.score(X[400:], y[400:]) < 1.48  # ½ log 2πe is 1.42
+    weight = np.r_[np.ones(300), np.zeros(100)]
+    for cv in (3, KFold(4)):  # KFold's last rows have no weight
+        weighted = DistributionRegressor(cv=cv, random_state=0).fit(X[:400], y[:400], sample_weight=weight)
+        assert np.isfinite(weighted.objective_)
+    fixed = HistGradientBoostingRegressor(max_iter=7, early_stopping=False)
+    assert all(m.n_iter_ == 7 for m in DistributionRegressor(fixed, "constant").fit(X, y).mean_.models_)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30, unique=True), st.sampled_from(["gaussian", "linear"]))
@@ -201,7 +325,7 @@ def test_bad_input_is_named() -> None:
         DistributionRegressor(smoothing="much").fit(X, X[:, 0])
     with pytest.raises(ValueError, match=r"[Nn]egative"):
         DistributionRegressor().fit(X, X[:, 0], sample_weight=np.r_[-1.0, np.ones(19)])
-    with pytest.raises(ValueError, match="All 20 rows and their y are the same"):
+    with pytest.raises(ValueError, match="y is 1 in all 20 rows"):
         DistributionRegressor().fit(np.ones((20, 2)), np.ones(20))
     with pytest.raises(TypeError, match="takes no sample_weight"):
         DistributionRegressor(KNeighborsRegressor(2), "constant").fit(X, X[:, 0], sample_weight=np.ones(20))

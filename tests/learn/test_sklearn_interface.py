@@ -169,7 +169,7 @@ STEPS: list[tuple[Any, str]] = [
     (DistributionRegressor(Ridge(), Ridge()), "distribution_regressor._floor"),
     (DistributionRegressor(Ridge(), Ridge()), "distribution_regressor.Histogram.fit"),
     (DistributionRegressor(Ridge(), Ridge()), "distribution_regressor.Ensemble"),
-    (DistributionRegressor(Ridge(), Ridge(), cv=KFold(3)), "distribution_regressor._fit"),
+    (DistributionRegressor(Ridge(), Ridge(), cv=KFold(3)), "distribution_regressor.fitted"),
     (SoftTarget(SoftmaxRegression()), "_base.Track.__call__"),
     (Distilled(SoftmaxRegression(), SoftmaxRegression()), "_base.Track.__call__"),
     (Distilled(SoftmaxRegression(), SoftmaxRegression()), "soft_target.Distilled.predict_proba"),

@@ -12,6 +12,9 @@ from scipy.optimize import minimize_scalar
 
 Floats = NDArray[np.float64]
 
+# No standardised residual need be narrower: where all are 0 the density would be infinite.
+_NARROWEST = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Normal:
@@ -21,7 +24,7 @@ class Normal:
 
     @classmethod
     def fit(cls, z: Floats, weight: Floats) -> Normal:
-        return cls(float(np.sqrt(np.average(z**2, weights=weight))))
+        return cls(max(float(np.sqrt(np.average(z**2, weights=weight))), _NARROWEST))
 
     def logpdf(self, z: Floats) -> Floats:
         return np.asarray(-0.5 * (z / self.scale) ** 2 - np.log(self.scale) - 0.5 * np.log(2 * np.pi))
@@ -52,7 +55,7 @@ class Laplace:
 
     @classmethod
     def fit(cls, z: Floats, weight: Floats) -> Laplace:
-        return cls(float(np.average(np.abs(z), weights=weight)))
+        return cls(max(float(np.average(np.abs(z), weights=weight)), _NARROWEST))
 
     def logpdf(self, z: Floats) -> Floats:
         return np.asarray(-np.abs(z) / self.scale - np.log(2 * self.scale))
@@ -89,9 +92,9 @@ class Student:
         share = weight / weight.sum()
 
         def scale_of(dof: float) -> float:
-            s2 = float(share @ z**2)
+            s2 = max(float(share @ z**2), _NARROWEST**2)
             for _ in range(100):  # EM for the scale: a t is a normal of random precision
-                new = float(share @ ((dof + 1) / (dof + z**2 / s2) * z**2))
+                new = max(float(share @ ((dof + 1) / (dof + z**2 / s2) * z**2)), _NARROWEST**2)
                 if abs(new - s2) <= 1e-10 * s2:
                     break
                 s2 = new

@@ -19,7 +19,7 @@ EXPECTED_FAILED_CHECKS: dict[str, dict[str, str]] = {
     },
     "DistributionRegressor": {
         "check_sample_weight_equivalence_on_dense_data": (
-            "the default gradient boosting draws its bins and its validation split from rows, not from weights"
+            "the default gradient boosting counts rows, not weights, in its bins and leaves"
         ),
     },
     "SNE": {

@@ -5,39 +5,48 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_fit_parameter, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from kullback.learn._base import Learner, whole
 from kullback.learn._checks import choice, number, seeded
+from kullback.learn._folds import deal, fitted, out_of_fold
+from kullback.learn._power import ROOTS, Power, edge
 from kullback.learn._shapes import SHAPES, Histogram, Normal
 from kullback.learn.predictive import Predictive
 from kullback.result.contributions import Contributions
 
 Floats = NDArray[np.float64]
 
-# The smallest variance a row may get, as a share of the variance of y.
-_FLOOR = 1e-6
+# The smallest absolute residual and scale a row may have, as a share of the standard deviation of y.
+_FLOOR = 1e-3
+# Fewer rows than these say too little about the power of y; and what a root must gain, in nats, to be believed.
+_FEW, _GAIN = 100, 0.02
+# From so many rows on the location learns fast and with few rows a leaf: too much for one model, right for the mean of
+# several. Fewer rows would let it learn noise.
+_MANY = 2000
 
 
 class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # type: ignore[misc]  # scikit-learn: no types
     """Minimise E −log q(y|x), q of location-scale form: E KL(p(·|x)‖q(·|x)) plus what nobody can remove.
 
-    Three projections, each given the last: the location by `mean`; the scale by `scale`, fitted to squared residuals
+    Three projections, each given the last: the location by `mean`; the scale by `scale`, fitted to absolute residuals
     of rows the location had not seen; the shape to standardised residuals of rows neither had seen. Out of fold, or the
-    scale would believe the location's training error.
+    scale would believe the location's training error. Of a y that is positive, a root may take the place of y.
 
     Parameters
     ----------
     mean : regressor, default HistGradientBoostingRegressor
+        Boosting with `early_stopping=True` stops by the fold held out, where scikit-learn (1.7 or later) lets it. The
+        default is faster and has smaller leaves from 2,000 rows on.
     scale : None, "constant" or regressor
-        None: gradient boosting of the gamma deviance of squared residuals. Another regressor is fitted to their logs.
+        None: gradient boosting of the gamma deviance of absolute residuals, which is the KL projection of a Laplace
+        shape. Another regressor is fitted to their logs.
     shape : {"histogram", "normal", "laplace", "student"}
     cv : int or splitter, default 5
         A number deals the rows to that many folds by their content (equal rows share one), and each stage predicts by
@@ -46,6 +55,10 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         Of the histogram shape.
     smoothing : "auto" or float
         Width of its Gaussian smoothing in standard residuals; auto maximises the leave-one-out likelihood.
+    support : {"auto", "real", "positive"}
+        Positive: y > 0, or counts 0, 1, 2, …, on (−½, ∞); the square, cube or fourth root of y has the location-scale
+        form, cut off at the edge and normalised again. Auto: so, if y allows it and a root has the lower cross-entropy
+        on rows held out. Then a y beyond the edge is impossible, its log-density −∞.
     random_state
 
     Attributes
@@ -53,6 +66,8 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
     mean_, scale_ : fitted regressors (`scale_` is None for a constant scale)
         With a number as `cv` they hold `models_`, one a fold.
     shape_ : the distribution of standardised residuals
+    power_, lower_ : float
+        (y − lower)^power has the location-scale form; 1 and −∞ if that is y itself.
     edges_ : bin edges of the histogram shape, or None
     objective_ : float
         Mean −log q of the training rows, each by models that had not seen it.
@@ -80,6 +95,7 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         cv: Any = 5,
         bins: int = 400,
         smoothing: float | Literal["auto"] = "auto",
+        support: Literal["auto", "real", "positive"] = "auto",
         random_state: Any = None,
     ) -> None:
         self.mean = mean
@@ -88,6 +104,7 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         self.cv = cv
         self.bins = bins
         self.smoothing = smoothing
+        self.support = support
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
@@ -111,6 +128,7 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> DistributionRegressor:
         """Fit the three stages on X (n, d), y (n,)."""
         choice("shape", self.shape, tuple(SHAPES))
+        choice("support", self.support, ("auto", "real", "positive"))
         number("bins", self.bins, low=2, integer=True)
         if self.smoothing != "auto":
             number("smoothing", self.smoothing, above=True)
@@ -127,42 +145,56 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
             if dealt:  # a splitter counts the rows that it was given
                 X, y, given = X[given > 0], y[given > 0], given[given > 0]
         weight = np.ones(len(y)) if given is None else given
-        spread = float(np.cov(y, aweights=weight, ddof=0))
-        least = max(_FLOOR * spread, 1e-300)
-        splits = _deal(X, y, self.cv) if dealt else list(check_cv(self.cv).split(X, y))
-        mean, scale = self._models()
+        if np.ptp(y[weight > 0]) == 0:
+            raise ValueError(
+                f"y is {y[0]:g} in all {len(y)} rows: its distribution is one point, which has no density. Leave the "
+                "estimator out there, or give rows whose y differ."
+            )
+        splits = deal(X, y, int(self.cv)) if dealt else list(check_cv(self.cv).split(X, y))
+        mean, scale = self._models(len(y))
         seed = check_random_state(self.random_state).randint(2**31 - 1)  # one for all folds: the same model each time
         seeded(mean, seed)
-        location, seen, means = _out_of_fold(mean, X, y, given, splits)
-        residual = y - location
-        squares = np.maximum(residual**2, least)
-        constant = np.full(len(y), max(float(np.average(squares[seen], weights=_some(weight, seen))), least))
-        variance = constant
+        power = self._power(mean, X, y, given, splits)
+        t = power.forward(y)
+        location, seen, means = out_of_fold(mean, X, t, given, splits)
+        location = np.maximum(location, power.least)
+        residual = np.where(seen, t - location, 0.0)
+        least = max(_FLOOR * float(np.sqrt(np.cov(t, aweights=weight, ddof=0))), 1e-150)
+        sizes = np.maximum(np.abs(residual), least)
+        constant = np.full(len(t), max(_size(residual[seen], _some(weight, seen)), least))
+        width, target = constant, sizes if self.scale is None else np.log(sizes)
         if scale is not None:
             seeded(scale, seed)
-            target = squares if self.scale is None else np.log(squares)
-            variance, _, scales = _out_of_fold(scale, X, target, given, splits)
-            variance = variance if self.scale is None else np.exp(variance)
-            least = _floor(residual, variance, constant[0], seen, _some(weight, seen), least, self.shape)
-            variance = np.maximum(variance, least)
-        known, w = seen, _some(weight, seen)
-        stages = []
-        for v in (constant, variance):
-            z = residual / np.sqrt(v)
-            stages.append(_cost(Normal.fit(z[known], w), z, v, known, w))
-        z = residual / np.sqrt(variance)
+            judged = np.flatnonzero(seen)  # only these have a residual to learn from
+            later = [(np.intersect1d(train, judged), test) for train, test in splits]
+            later = [(train, test) for train, test in later if len(train) > 1] or [(judged, judged)]
+            width, seen, scales = out_of_fold(scale, X, target, given, later)
+            seen &= np.isin(np.arange(len(t)), judged)
+            width = width if self.scale is None else np.exp(width)
+            w = _some(weight, seen)
+            least = _floor(residual[seen], width[seen], constant[0], w, least, self.shape)
+            width = np.maximum(width, least)
+        w = _some(weight, seen)
+        normals = (Normal.fit((residual / constant)[seen], w), Normal.fit((residual / width)[seen], w))
+        z = (residual / width)[seen]
         if self.shape == "histogram":
-            width = None if self.smoothing == "auto" else float(self.smoothing)
-            shape: Any = Histogram.fit(z[known], w, self.bins, width)
+            smoothing = None if self.smoothing == "auto" else float(self.smoothing)
+            shape: Any = Histogram.fit(z, w, self.bins, smoothing)
         else:
-            shape = SHAPES[self.shape].fit(z[known], w)
-        stages.append(_cost(shape, z, variance, known, w))
-        self.mean_ = Ensemble(means) if dealt else _fit(clone(mean), X, y, given)
+            shape = SHAPES[self.shape].fit(z, w)
+        stages = []
+        for spread, law in ((constant, normals[0]), (width, normals[1]), (width, shape)):
+            q = Predictive(location[seen], spread[seen], law, power)
+            stages.append(float(np.average(-q.logpdf(y[seen]), weights=w)))
+        self.mean_ = Ensemble(means) if dealt else fitted(mean, X, t, given)
         self.scale_ = None
         if scale is not None:
-            self.scale_ = Ensemble(scales, logs=self.scale is None) if dealt else _fit(clone(scale), X, target, given)
+            self.scale_ = (
+                Ensemble(scales, logs=self.scale is None) if dealt else fitted(scale, X, target, given, judged)
+            )
         self._least_, self._constant_ = least, float(constant[0])
-        self._normals_ = (Normal.fit(residual[known] / np.sqrt(constant[known]), w), Normal.fit(z[known], w))
+        self.power_, self.lower_ = power.exponent, power.lower
+        self._normals_ = normals
         self.shape_ = shape
         self.edges_ = shape.edges if isinstance(shape, Histogram) else None
         self.objective_path_ = np.array(stages)
@@ -172,8 +204,7 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
 
     def predict_dist(self, X: Any) -> Predictive:
         """The distribution of y for each row."""
-        location, variance = self._location_and_variance(X)
-        return Predictive(location, np.sqrt(variance), self.shape_)
+        return self._stages(X)[-1]
 
     def predict(self, X: Any) -> Floats:
         """Mean of the distribution."""
@@ -190,28 +221,53 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
 
     def explain(self, X: Any, y: Any) -> Contributions:
         """Mean −log q(y|x) split over samples, and over stages: location alone, then what scale and shape changed."""
-        location, variance = self._location_and_variance(X)
-        y = np.asarray(y, dtype=np.float64)
-        n = len(y)
-        everywhere = np.full(n, self._constant_)
-        costs = []
-        for v, shape in ((everywhere, self._normals_[0]), (variance, self._normals_[1]), (variance, self.shape_)):
-            costs.append(-shape.logpdf((y - location) / np.sqrt(v)) + 0.5 * np.log(v))
+        costs = [-q.logpdf(y) for q in self._stages(X)]
         means = [float(c.mean()) for c in costs]
         steps = np.array([means[0], means[1] - means[0], means[2] - means[1]])
         labels = {"stage": ["location", "scale", "shape"]}
-        return Contributions("E −log q(y|x)", means[2], {"sample": costs[2] / n, "stage": steps}, labels=labels)
+        return Contributions(
+            "E −log q(y|x)", means[2], {"sample": costs[2] / len(costs[2]), "stage": steps}, labels=labels
+        )
 
-    def _models(self) -> tuple[Any, Any]:
-        patient = {"early_stopping": True, "n_iter_no_change": 15}
-        boost = HistGradientBoostingRegressor(learning_rate=0.08, max_iter=300, **patient)
+    def _models(self, n: int) -> tuple[Any, Any]:
+        if n < _MANY:
+            pace = {"learning_rate": 0.08, "max_iter": 300, "n_iter_no_change": 15}
+        else:
+            pace = {"learning_rate": 0.2, "max_iter": 200, "n_iter_no_change": 20, "min_samples_leaf": 5}
+        boost = HistGradientBoostingRegressor(**pace, max_features=0.7, early_stopping=True)
         mean = boost if self.mean is None else clone(self.mean)
         if self.scale is None:
-            return mean, HistGradientBoostingRegressor(loss="gamma", learning_rate=0.05, max_iter=150, **patient)
+            calm = {"loss": "gamma", "learning_rate": 0.1, "max_iter": 100, "min_samples_leaf": 30}
+            return mean, HistGradientBoostingRegressor(**calm, early_stopping=True)
         if isinstance(self.scale, str):
             choice("scale", self.scale, ("constant",))
             return mean, None
         return mean, clone(self.scale)
+
+    def _power(self, mean: Any, X: Any, y: Floats, weight: Floats | None, splits: Any) -> Power:
+        """The root of y that has the lowest cross-entropy on rows held out of a single fit."""
+        lower = edge(y)
+        if self.support == "positive" and lower is None:
+            row = int(np.argmin(y))
+            raise ValueError(
+                f"y[{row}] = {y[row]:g}; support='positive' is for y > 0, or for whole numbers ≥ 0. "
+                "Leave such rows out, or set support='real'."
+            )
+        if lower is None or self.support == "real" or (self.support == "auto" and len(y) < _FEW):
+            return Power()
+        fold, others = splits[0]
+        if self.mean is None:  # a fifth of the rows is enough for the default; a model of yours may need more
+            fold, others = others, fold
+        best, least = Power(), np.inf
+        for power in [Power()] * (self.support == "auto") + [Power(root, lower) for root in ROOTS]:
+            t = power.forward(y)
+            location = np.asarray(fitted(mean, X, t, weight, fold, others).predict(X[others]), dtype=np.float64)
+            cost = _even(t[others] - location, location, None if weight is None else weight[others])
+            cost -= float(np.average(power.log_slope(y[others]), weights=None if weight is None else weight[others]))
+            if cost >= least:
+                break
+            best, least = power, cost - _GAIN * (power.exponent == 1)
+        return best
 
     def _door(self, X: Any, y: Any) -> tuple[Any, Floats]:
         nan = self.__sklearn_tags__().input_tags.allow_nan
@@ -226,7 +282,8 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         )
         return X, np.asarray(y, dtype=np.float64)
 
-    def _location_and_variance(self, X: Any) -> tuple[Floats, Floats]:
+    def _stages(self, X: Any) -> tuple[Predictive, Predictive, Predictive]:
+        """What each row would get by its location alone, with its scale, with the shape."""
         check_is_fitted(self)
         tags = self.__sklearn_tags__().input_tags
         X = validate_data(
@@ -236,11 +293,18 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
             accept_sparse="csr" if tags.sparse else False,
             ensure_all_finite="allow-nan" if tags.allow_nan else True,
         )
-        location = np.asarray(self.mean_.predict(X), dtype=np.float64)
-        if self.scale_ is None:
-            return location, np.full(len(location), self._constant_)
-        variance = np.asarray(self.scale_.predict(X), dtype=np.float64)
-        return location, np.maximum(variance if self.scale is None else np.exp(variance), self._least_)
+        power = Power(self.power_, self.lower_)
+        location = np.maximum(np.asarray(self.mean_.predict(X), dtype=np.float64), power.least)
+        everywhere = width = np.full(len(location), self._constant_)
+        if self.scale_ is not None:
+            width = np.asarray(self.scale_.predict(X), dtype=np.float64)
+            width = np.maximum(width if self.scale is None else np.exp(width), self._least_)
+        first, second = self._normals_
+        return (
+            Predictive(location, everywhere, first, power),
+            Predictive(location, width, second, power),
+            Predictive(location, width, self.shape_, power),
+        )
 
 
 class Ensemble:
@@ -255,73 +319,36 @@ class Ensemble:
         return np.asarray(np.exp(np.log(each).mean(axis=0)) if self.logs_ else each.mean(axis=0))
 
 
-def _floor(
-    residual: Floats,
-    variance: Floats,
-    constant: float,
-    seen: NDArray[np.bool_],
-    weight: Floats,
-    least: float,
-    shape: str,
-) -> float:
-    """The smallest variance to believe: of some shares of the constant one, that of the least cross-entropy.
+def _floor(residual: Floats, width: Floats, constant: float, weight: Floats, least: float, shape: str) -> float:
+    """The smallest scale to believe: of some shares of the constant one, that of the least cross-entropy.
 
     Judged by a normal shape only where that is the one asked for: a few outliers would make it choose too wide a floor.
     """
-    candidates = np.r_[least, constant * np.geomspace(1e-4, 1.0, 13)]
+    candidates = np.r_[least, constant * np.geomspace(1e-2, 1.0, 13)]
     costs = []
     for low in candidates:
-        v = np.maximum(variance, low)
-        z = (residual / np.sqrt(v))[seen]
+        v = np.maximum(width, low)
+        z = residual / v
         law: Any = Normal.fit(z, weight) if shape == "normal" else Histogram.fit(z, weight, bins=100, smoothing=0.15)
-        costs.append(_cost(law, residual / np.sqrt(v), v, seen, weight))
+        costs.append(float(np.average(np.log(v) - law.logpdf(z), weights=weight)))
     return max(float(candidates[int(np.argmin(costs))]), least)
 
 
-def _cost(shape: Any, z: Floats, variance: Floats, known: NDArray[np.bool_], weight: Floats) -> float:
-    return float(np.average((-shape.logpdf(z) + 0.5 * np.log(variance))[known], weights=weight))
+def _even(residual: Floats, location: Floats, weight: Floats | None) -> float:
+    """Cross-entropy of a normal shape whose log scale is a straight line in the location."""
+    w = np.ones(len(residual)) if weight is None else weight
+    size = _size(residual, w)
+    logs = np.log(np.maximum(np.abs(residual), max(_FLOOR * size, 1e-150)))
+    centred = location - np.average(location, weights=w)
+    slope = float(w @ (centred * logs)) / max(float(w @ centred**2), 1e-300)
+    line = np.clip(slope * centred, -10.0, 10.0)
+    law = Normal.fit(residual / np.exp(line), w)
+    return float(np.average(line - law.logpdf(residual / np.exp(line)), weights=w))
+
+
+def _size(residual: Floats, weight: Floats) -> float:
+    return float(np.sqrt(np.average(residual**2, weights=weight)))
 
 
 def _some(weight: Floats, rows: NDArray[np.bool_]) -> Floats:
     return weight[rows] if weight[rows].sum() > 0 else np.ones(int(rows.sum()))
-
-
-def _fit(model: Any, X: Any, y: Floats, weight: Floats | None) -> Any:
-    if weight is None:
-        return model.fit(X, y)
-    if not has_fit_parameter(model, "sample_weight"):
-        raise TypeError(
-            f"{type(model).__name__}.fit takes no sample_weight; leave it out or use a regressor that does."
-        )
-    return model.fit(X, y, sample_weight=weight)
-
-
-def _deal(X: Any, y: Floats, folds: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """(training rows, test rows) of each fold: equal rows together, in an order that depends on content alone."""
-    table: Any = (
-        sp.csr_matrix(X) if sp.issparse(X) else np.nan_to_num(np.asarray(X, dtype=np.float64), nan=-0.123456789)
-    )
-    direction = np.random.default_rng(20010909).standard_normal(table.shape[1] + 1)
-    # Row by row, not by a matrix product, whose sums may run in another order for another row.
-    products = (
-        table.multiply(direction[:-1]).sum(axis=1) if sp.issparse(table) else (table * direction[:-1]).sum(axis=1)
-    )
-    key = np.asarray(products, dtype=np.float64).ravel() + direction[-1] * y
-    distinct, place = np.unique(key, return_inverse=True)
-    if distinct.size < 2:
-        raise ValueError(f"All {len(y)} rows and their y are the same: there is nothing to learn a distribution from.")
-    fold = (np.random.RandomState(20010909).permutation(distinct.size) % folds)[place]
-    splits = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(folds)]
-    return [(train, test) for train, test in splits if len(train) and len(test)]
-
-
-def _out_of_fold(
-    model: Any, X: Any, y: Floats, weight: Floats | None, splits: Any
-) -> tuple[Floats, NDArray[np.bool_], list[Any]]:
-    """Predictions of each row by a model that did not see it, which rows have one, and the models."""
-    out, seen, models = np.zeros(len(y)), np.zeros(len(y), dtype=bool), []
-    for train, test in splits:
-        fitted = _fit(clone(model), X[train], y[train], None if weight is None else weight[train])
-        out[test], seen[test] = fitted.predict(X[test]), True
-        models.append(fitted)
-    return out, seen, models
