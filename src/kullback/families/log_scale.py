@@ -54,7 +54,7 @@ class Place:
     log_co: Vector | None = None
 
     def moved(self, m: Any, rho: Any) -> Place:
-        """m + ρy."""
+        """M + ρy."""
         if m is None and rho is None:
             return self
         log_rho, rho = (0.0, 1.0) if rho is None else (np.log(rho), rho)
@@ -113,7 +113,7 @@ class PairOnLogScale(PairOnLine):
         return self.own_places(super().other_places(draws))
 
     def _place(self, s: Vector) -> tuple[Place, Vector]:
-        """y at s, and log dy/ds."""
+        """Y at s, and log dy/ds."""
         if not self.odds:
             return Place(np.exp(s), s), s
         log_y, log_co = -np.logaddexp(0.0, -s), -np.logaddexp(0.0, s)
@@ -126,7 +126,9 @@ def on_log_scale(p: Any, q: Any) -> PairOnLogScale | None:
     xp = extended()
     p, q = p._with(xp.double), q._with(xp.double)
     low, high = (float(edge) for edge in p._standard_support(xp))
-    if (low, high) not in ((0.0, math.inf), (1.0, math.inf), (0.0, 1.0)) or not (_is_formula(p, xp) and _is_formula(q, xp)):
+    if (low, high) not in ((0.0, math.inf), (1.0, math.inf), (0.0, 1.0)) or not (
+        _is_formula(p, xp) and _is_formula(q, xp)
+    ):
         return None
     return PairOnLogScale(p, q, xp)
 

@@ -47,12 +47,14 @@ def kl(p: Any, q: Any) -> Answer:
 def estimated_kl(p: Any, q: Any) -> Answer:
     """KL(p‖q) with whatever error quadrature reaches; refused only where it does not see all of p."""
     try:
-        return _estimated(p, q, on_one_variable(p, q))
+        found = _estimated(p, q, on_one_variable(p, q))
+        if math.isfinite(found.error) or (on_logs := on_log_scale(p, q)) is None:
+            return found
     except NoClosedForm:
         on_logs = on_log_scale(p, q)
         if on_logs is None:
             raise
-        return _estimated(p, q, on_logs)
+    return _estimated(p, q, on_logs)
 
 
 def _estimated(p: Any, q: Any, pair: PairOnLine) -> Answer:
