@@ -112,7 +112,7 @@ def _numpy() -> Namespace:
 
 @functools.cache
 def extended() -> Namespace:
-    """NumPy's functions in long double, where that is longer; special functions, asked of parameters only, in double."""
+    """NumPy's functions in long double where that is longer; special functions, of parameters only, in double."""
     shared = vars(_numpy())
 
     def in_double(f: Any) -> Any:

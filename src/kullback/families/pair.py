@@ -32,6 +32,19 @@ class PairOnLine:
         # sides on which log q is no float, and p has nothing that counts
         self.hidden: list[Any] = []
 
+    def own_places(self, draws: Vector) -> Vector:
+        """Draws of p's standard variable in that of the pair."""
+        return draws
+
+    def other_places(self, draws: Vector) -> Vector:
+        """Draws of q's standard variable in that of the pair."""
+        shift, ratio = 0.0 if self.m is None else self.m, 1.0 if self.rho is None else self.rho
+        return np.asarray((draws - shift) / ratio)
+
+    def noise(self, y: Vector) -> Vector:
+        """Rounding of the two log-densities besides that in their own size."""
+        return 0.0 * y
+
     def x(self, y: Vector) -> Vector:
         """The variable itself."""
         return self.loc + self.scale * y

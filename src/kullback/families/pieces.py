@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kullback.families.namespace import to_host
 from kullback.families.pair import PairOnLine
 
 Vector = np.ndarray[Any, Any]
@@ -62,12 +63,14 @@ def break_up(pair: PairOnLine, cuts: tuple[float, ...] = (), beta: float = 0.0) 
 
 def _break(pair: PairOnLine, cuts: tuple[float, ...], beta: float) -> Pieces:
     low, high = pair.low, pair.high
-    own = np.sort(_draws(pair.p, np.random.default_rng(0)))
-    other = np.sort(_draws(pair.q, np.random.default_rng(0)))
-    shift, ratio = 0.0 if pair.m is None else pair.m, 1.0 if pair.rho is None else pair.rho
+    # generators take doubles
+    p, q = pair.p._with(to_host), pair.q._with(to_host)
+    own = np.sort(pair.own_places(_draws(p, np.random.default_rng(0))))
+    other = np.sort(pair.other_places(_draws(q, np.random.default_rng(0))))
+    ratio = 1.0 if pair.rho is None else float(pair.rho)
     # where a density has a corner, it is at the origin of its own variable
-    corners = np.array([0.0, -shift / ratio, *cuts])
-    inner = np.unique(np.concatenate([_ranked(own), (_ranked(other) - shift) / ratio, corners]))
+    corners = np.array([0.0, float(pair.other_places(np.zeros(1))[0]), *cuts])
+    inner = np.unique(np.concatenate([_ranked(own), _ranked(other), corners]).astype(float))
     inner = inner[np.isfinite(inner) & (inner > low) & (inner < high)]
     if not len(inner):
         inner = np.array([0.5 * (low + high) if math.isfinite(low + high) else 1.0])

@@ -16,6 +16,7 @@ from kullback._special import phi, psi
 from kullback.errors import NoClosedForm
 from kullback.families.answer import QUADRATURE, Answer
 from kullback.families.beyond import blind_sides
+from kullback.families.log_scale import on_log_scale
 from kullback.families.pair import PairOnLine, on_one_variable
 from kullback.families.pieces import RTOL, Pieces, break_up, integrate, plain_total
 from kullback.families.power_tails import PowerTail, power_tails, without
@@ -45,7 +46,18 @@ def kl(p: Any, q: Any) -> Answer:
 
 def estimated_kl(p: Any, q: Any) -> Answer:
     """KL(p‖q) with whatever error quadrature reaches; refused only where it does not see all of p."""
-    pair = on_one_variable(p, q)
+    try:
+        found = _estimated(p, q, on_one_variable(p, q))
+        if math.isfinite(found.error) or (on_logs := on_log_scale(p, q)) is None:
+            return found
+    except NoClosedForm:
+        on_logs = on_log_scale(p, q)
+        if on_logs is None:
+            raise
+    return _estimated(p, q, on_logs)
+
+
+def _estimated(p: Any, q: Any, pair: PairOnLine) -> Answer:
     pieces = break_up(pair)
     pair.hidden = blind_sides(pair, pieces)
     highest = max((side.height for side in pair.hidden), default=-math.inf)
@@ -63,7 +75,7 @@ def estimated_kl(p: Any, q: Any) -> Answer:
         # of log p and log q, as it enters the signed form
         a, b, _ = pair.logs(y, co)
         mass = np.exp(a + log_width)
-        return np.where(mass == 0, 0.0, mass * (_EPS * (np.abs(a) + np.abs(b))))
+        return np.where(mass == 0, 0.0, mass * (_EPS * (np.abs(a) + np.abs(b)) + pair.noise(y)))
 
     excess, pieces, tails = _all_of(p, q, pair, pieces)
     value, error, last = integrate(signed, pieces)
@@ -109,7 +121,7 @@ def _curved(
         # the rounding of log p and log q counts only as far as the two differ
         a, b, u = pair.logs(y, co)
         mass = np.exp(a + log_width)
-        size = eps * (np.abs(a) + np.abs(b)) * np.minimum(np.abs(u), 1.0)
+        size = (eps * (np.abs(a) + np.abs(b)) + pair.noise(y)) * np.minimum(np.abs(u), 1.0)
         return np.where(mass == 0, 0.0, mass * size)
 
     value, error, last = integrate(positive, pieces)
