@@ -283,9 +283,9 @@ def soft() -> None:
 def regression() -> None:
     """DistributionRegressor: test NLL of y in standard deviations over five splits, ± its standard error.
 
-    NGBoost's trees, rate, rounds and law are those of the least NLL on one validation fold of the first split's training
-    part (depths 3 to 8, leaves of 1 to 20 rows, rates .01 to .05, half or all of the rows and columns, stopped at the
-    best round); our defaults were chosen on the same part. Its defaults, slow, are run on the first split only.
+    NGBoost's trees, rate, rounds and law are those of the least NLL on one validation fold of the first split's
+    training part (depths 3 to 8, leaves of 1 to 20 rows, rates .01 to .05, half or all of the rows and columns, stopped
+    at the best round); our defaults were chosen on the same part. Its defaults, slow, are run on the first split only.
     What diamonds allow: fitted to 50,189 rows, all that are not test rows, the earlier estimator had -1.21 on the first
     split's test part, with the 11,250 rows of the benchmark -1.14.
     """

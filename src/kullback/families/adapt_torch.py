@@ -212,7 +212,7 @@ class Pushed(Family):
     def _with(self, change: Callable[[Any], Any]) -> Any:
         return self
 
-    def _along(self, k: int, skip: int = 0) -> Any:
+    def _along(self, k: int | slice, skip: int = 0) -> Any:
         msg = f"a mixture of {self.wrapped!r} cannot be taken apart: its maps have no family here."
         raise NoClosedForm(msg)
 

@@ -52,8 +52,8 @@ class Foreign(Line):
         )
         return dataclasses.replace(self, index=tuple(int(i) for i in own))
 
-    def _along(self, k: int, skip: int = 0) -> Any:
-        if len(self.shape) != 1 or skip:
+    def _along(self, k: int | slice, skip: int = 0) -> Any:
+        if len(self.shape) != 1 or skip or isinstance(k, slice):
             msg = f"a batch of mixtures of {self.wrapped!r}, which is not known here, cannot be taken apart."
             raise NoClosedForm(msg)
         return dataclasses.replace(self, index=(k,))

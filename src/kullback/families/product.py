@@ -102,7 +102,7 @@ class Independent(Family):
         """Draws of the base."""
         return self.base.sample(shape, random_state=random_state)
 
-    def _along(self, k: int, skip: int = 0) -> Any:
+    def _along(self, k: int | slice, skip: int = 0) -> Any:
         n = self.reinterpreted_batch_ndims
         return made(Independent, base=self.base._along(k, skip + n), reinterpreted_batch_ndims=n)
 
