@@ -106,7 +106,7 @@ class PairOnLogScale(PairOnLine):
         """Draws of p's standard variable, those beyond floats at their end."""
         with np.errstate(all="ignore"):
             s = np.log(draws) - np.log1p(-draws) if self.odds else np.log(draws)
-        return np.clip(s, -_LAST, _LAST)
+        return np.asarray(np.clip(s, -_LAST, _LAST))
 
     def other_places(self, draws: Vector) -> Vector:
         """Draws of q's standard variable; those that p cannot have are no numbers."""
@@ -168,7 +168,7 @@ def log_density(p: Any, place: Place, xp: Any) -> Vector:
     return np.where(inside, near, -math.inf)
 
 
-def _value(f: Feature, place: Place) -> Vector:
+def _value(f: Feature, place: Place) -> Any:
     """f(y)."""
     y, log_y = place.y, place.log_y
     log_co = np.log1p(-np.minimum(y, 1.0)) if place.log_co is None else place.log_co

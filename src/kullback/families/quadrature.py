@@ -115,7 +115,7 @@ def _curved(
         a, b, u = pair.logs(y, co)
         mass = np.exp(a + log_width)
         big = (u > 1.0) | (a == -math.inf)
-        return np.where(big, np.exp(b + log_width) - mass, mass * np.expm1(np.where(big, 0.0, u)))
+        return np.asarray(np.where(big, np.exp(b + log_width) - mass, mass * np.expm1(np.where(big, 0.0, u))))
 
     def damped(y: Vector, co: Vector, log_width: Vector) -> Vector:
         # the rounding of log p and log q counts only as far as the two differ
