@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -22,7 +20,7 @@ from kullback.losses._triton.primitives import (
     transform,
     undo_transform,
 )
-from kullback.losses.statistics import DivergenceStatistics
+from kullback.losses.statistics import DivergenceStatistics, PairOptions
 
 _FORWARD, _REVERSE, _SKEW_JS, _SKEW_KL, _TV, _REVERSE_SKEW = range(6)
 _CODES = {
@@ -204,12 +202,8 @@ def _run(
     z_t: Tensor,
     z_s: Tensor,
     got: DivergenceStatistics,
+    o: PairOptions,
     *,
-    kind: str,
-    beta: float,
-    softcap_t: float,
-    softcap_s: float,
-    temperature: float,
     normalise: bool,
     sums: bool,
     weight: Tensor | None = None,
@@ -234,13 +228,13 @@ def _run(
             got.mean_score,
             got.lse_s if weight is None else weight.float().contiguous(),
             v,
-            beta,
-            softcap_t or 1.0,
-            softcap_s or 1.0,
-            1.0 / temperature,
-            CAP_T=softcap_t > 0.0,
-            CAP_S=softcap_s > 0.0,
-            KIND=_CODES[kind],
+            o.beta,
+            o.softcap_t or 1.0,
+            o.softcap_s or 1.0,
+            1.0 / o.temperature,
+            CAP_T=o.softcap_t > 0.0,
+            CAP_S=o.softcap_s > 0.0,
+            KIND=_CODES[o.kind],
             NORMALISE=normalise,
             SUMS=sums,
             GRADIENT=out is not None,
@@ -253,41 +247,39 @@ def _empty(z: Tensor) -> DivergenceStatistics:
     return DivergenceStatistics(*(z.new_empty(z.shape[0], dtype=torch.float32) for _ in range(4)))
 
 
-def divergence_statistics(z_t: Tensor, z_s: Tensor, **options: Any) -> DivergenceStatistics:
+def divergence_statistics(z_t: Tensor, z_s: Tensor, o: PairOptions) -> DivergenceStatistics:
     """Value and statistics of D(teacher‖student) for rows of logits [N, V]."""
     got = _empty(z_s)
-    _run(z_t, z_s, got, normalise=True, sums=True, **options)
+    _run(z_t, z_s, got, o, normalise=True, sums=True)
     return got
 
 
-def divergence_part(z_t: Tensor, z_s: Tensor, lse_t: Tensor, lse_s: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
+def divergence_part(z_t: Tensor, z_s: Tensor, lse_t: Tensor, lse_s: Tensor, o: PairOptions) -> tuple[Tensor, Tensor]:
     """(Σ entries, Σ s·G) over the classes of z, for an lse that may sum over more of them."""
     got = _empty(z_s)._replace(lse_t=lse_t.float().contiguous(), lse_s=lse_s.float().contiguous())
-    _run(z_t, z_s, got, normalise=False, sums=True, **options)
+    _run(z_t, z_s, got, o, normalise=False, sums=True)
     return got.value, got.mean_score
 
 
 def divergence_gradient(
     z_t: Tensor,
     z_s: Tensor,
-    statistics: DivergenceStatistics,
+    got: DivergenceStatistics,
     weight: Tensor,
     out: Tensor,
+    o: PairOptions,
     *,
     accumulate: bool = False,
-    whole: bool = True,
-    **options: Any,
 ) -> None:
     """d(weight·D)/dz of the student into `out`."""
-    del whole
-    got = DivergenceStatistics(*(column.float().contiguous() for column in statistics))
-    _run(z_t, z_s, got, normalise=False, sums=False, weight=weight, out=out, accumulate=accumulate, **options)
+    single = DivergenceStatistics(*(column.float().contiguous() for column in got))
+    _run(z_t, z_s, single, o, normalise=False, sums=False, weight=weight, out=out, accumulate=accumulate)
 
 
 def divergence(
-    z_t: Tensor, z_s: Tensor, weight: Tensor, out: Tensor, *, accumulate: bool = False, **options: Any
+    z_t: Tensor, z_s: Tensor, weight: Tensor, out: Tensor, o: PairOptions, *, accumulate: bool = False
 ) -> DivergenceStatistics:
     """Statistics of a row and d(weight·D)/dz of the student in one launch."""
     got = _empty(z_s)
-    _run(z_t, z_s, got, normalise=True, sums=True, weight=weight, out=out, accumulate=accumulate, **options)
+    _run(z_t, z_s, got, o, normalise=True, sums=True, weight=weight, out=out, accumulate=accumulate)
     return got
