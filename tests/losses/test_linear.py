@@ -388,6 +388,21 @@ def test_hostile_input() -> None:
         losses.linear_divergence(x, w, xt, wt, kind="kl")
 
 
+def test_bfloat16_slices_of_the_vocabulary_are_added_before_they_are_rounded() -> None:
+    """Each slice's part of dX is large and they cancel: rounded one by one they leave noise (Megatron-LM #2739)."""
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(N, D, generator=g).bfloat16()
+    w = (torch.randn(V, D, generator=g) + 64.0).bfloat16()  # Σ (p − [y]) = 0 takes the offset out again
+    y = torch.randint(0, V, (N,), generator=g)
+    upstream = torch.linspace(0.5, 2, N)
+
+    def loss(x: Tensor, w: Tensor, impl: Any = "fused") -> Tensor:
+        return losses.linear_cross_entropy(x, w, y, reduction="none", chunk_size=16, impl=impl)
+
+    truth = results(lambda x, w: loss(x, w, "reference"), [x.double(), w.double()], upstream)
+    assert error(results(loss, [x, w], upstream)[1], truth[1]) < 3e-3
+
+
 def test_teacher_of_another_precision_is_not_rounded() -> None:
     x, w, _, _ = make(torch.bfloat16)
     xt, wt = teacher(torch.float32)

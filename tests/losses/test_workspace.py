@@ -23,6 +23,20 @@ CUDA = torch.device("cuda")
 BF16 = torch.bfloat16
 
 
+class Products(TorchDispatchMode):
+    """The shapes of the matrix products that were made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[int, int, int]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm):
+            a, b = [x for x in args if isinstance(x, Tensor)][-2:]
+            self.shapes.append((a.shape[0], a.shape[1], b.shape[1]))
+        return func(*args, **(kwargs or {}))
+
+
 class Peak(TorchDispatchMode):
     """The most bytes that were held at a time, of those that were allocated meanwhile."""
 
@@ -169,3 +183,22 @@ def test_planned_bytes() -> None:
     assert planned(LARGE) == 2_101_346_304 == 4 * 4096 * 128256
     assert planned(WIDER) == 2_489_319_424 == 4 * 4096 * 151936
     assert planned(NARROW) == 262_144_000 == 4 * 2048 * 32000
+
+
+@pytest.mark.parametrize("shape", [LARGE, WIDER, NARROW, (2048, 1024, 256000), (8192, 512, 262144)])
+def test_few_large_products(shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Liger's 32 chunks whatever N were five times slower than torch: products of 64 tokens, each reading the weight.
+
+    Here the work is that of three products of full size, in pieces of a thousand tokens or more.
+    """
+    n, d, v = shape
+    monkeypatch.setattr(ops, "kernels", no_kernels)
+    x, w = (torch.empty(size, d, dtype=BF16, device="meta") for size in (n, v))
+    y, per_token = torch.empty(n, dtype=torch.int64, device="meta"), torch.empty(n, device="meta")
+    with Products() as made:
+        linear_ops.cross_entropy._compute(
+            x, w, None, y, None, per_token, 0.0, 0.0, 0.0, 1.0, BF16, BF16, 0, False, [True, True, False]
+        )
+    tokens = [m * k * p // (d * v) for m, k, p in made.shapes]
+    assert sum(tokens) == 3 * n
+    assert min(tokens) >= 1024

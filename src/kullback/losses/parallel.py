@@ -28,6 +28,7 @@ from kullback.losses.options import (
     check,
     check_floating,
     normalize,
+    normalized,
     reduce,
     result_dtype,
     tokens,
@@ -285,5 +286,7 @@ def linear_divergence(
     with torch.no_grad():
         head = Head(*student[:3], compute=student.compute, logits_dtype=student.logits_dtype)
         teacher = Head(*other[:3], compute=other.compute, logits_dtype=student.logits_dtype)
-    total = _LinearDivergence.apply(*student[:3], teacher, head, rows.weight * factor, group, student.chunk, o)
-    return normalize(total, rows, reduction=reduction, normalizer=normalizer).to(result_dtype(input.dtype))
+    before = student.compute == torch.bfloat16
+    weights, how = normalized(rows, before=before, reduction=reduction, normalizer=normalizer)
+    total = _LinearDivergence.apply(*student[:3], teacher, head, weights * factor, group, student.chunk, o)
+    return normalize(total, rows, **how).to(result_dtype(input.dtype))
