@@ -178,6 +178,26 @@ def test_divergences(kernels: Any, v: int, dtype: torch.dtype, cap: float, kind:
     assert not bool(same.any())
 
 
+def test_reverse_kl_in_two_reads_keeps_the_digits_of_shifted_rows(kernels: Any) -> None:
+    """Its row constant is summed before the normalisers are known, from differences that a shift makes large."""
+    generator = torch.Generator().manual_seed(0)
+    t = torch.randn(N, 3000, generator=generator)
+    s = t + 1e-2 * torch.randn(N, 3000, generator=generator) + torch.tensor([0.0, 64.0, -64.0, 8.0])[:, None]
+    t[1, 7], s[2, 0], t[2, 0] = -torch.inf, -torch.inf, -torch.inf
+    s[1, 7] = -torch.inf
+    weight, o = torch.ones(N, device=DEVICE), PairOptions("reverse_kl")
+    out, exact = torch.empty(s.shape, device=DEVICE), torch.empty(s.shape, dtype=torch.float64)
+    got = kernels.divergence(t.to(DEVICE), s.to(DEVICE), weight, out, o)
+    truth = blocks.divergence(wide(t), wide(s), wide(weight), exact, o)
+    plain = error(plain_gradient(t, s, weight, o), exact)
+    assert error(out.cpu(), exact) <= 2 * plain + 1e-5
+    assert error(got.value.cpu(), truth.value) < 1e-4
+    # The same from its own statistics, in a launch of its own.
+    later = torch.empty(s.shape, device=DEVICE)
+    kernels.divergence_gradient(t.to(DEVICE), s.to(DEVICE), got, weight, later, o)
+    assert error(later.cpu(), exact) <= 2 * plain + 1e-4
+
+
 def test_infinite_rows_have_finite_gradients(kernels: Any) -> None:
     s = torch.zeros(N, 5, device=DEVICE)
     t = s.clone()

@@ -237,6 +237,33 @@ def test_per_token_upstream_gradients_reach_the_weight() -> None:
         torch.testing.assert_close(alone, truth)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_second_backward_finds_what_the_first_found(dtype: torch.dtype) -> None:
+    """Sums that become gradients where they lie must not be asked for again; handed out, they are nobody else's."""
+    x, w, b, y = make(dtype)
+    xt, wt = teacher(dtype)
+    for loss in (
+        lambda x, w, b: losses.linear_cross_entropy(x, w, y, bias=b),
+        lambda x, w, b: losses.linear_divergence(x, w, xt, wt, bias=b, kind="js"),
+    ):
+        leaves = [p.clone().requires_grad_() for p in (x, w, b)]
+        value = loss(*leaves)
+        two = [g.clone() for g in torch.autograd.grad(value, leaves, torch.full_like(value, 2.0), retain_graph=True)]
+        four = torch.autograd.grad(value, leaves, torch.full_like(value, -4.0), retain_graph=True)
+        last = torch.autograd.grad(value, leaves, torch.full_like(value, 2.0))
+        for a, e, c in zip(two, four, last, strict=True):
+            assert torch.equal(a, c)
+            torch.testing.assert_close(-2.0 * a, e)
+        with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+            torch.autograd.grad(value, leaves)
+        for leaf in leaves:
+            leaf.grad = None
+        for _ in range(2):  # accumulated: .grad is the first gradient itself
+            loss(*leaves).backward()
+        for leaf, a in zip(leaves, two, strict=True):
+            torch.testing.assert_close(leaf.grad, a)
+
+
 def test_tied_weights_and_accumulation_add_up() -> None:
     _, w, _, y = make(torch.float64)
     ids = torch.randint(0, V, (N,), generator=torch.Generator().manual_seed(1))
