@@ -216,9 +216,11 @@ def linear_cross_entropy(
     Notes
     -----
     For "mean" and "sum" the gradient is made in the forward pass: three products of full size. For "none", where each
-    token's derivative is known only later, the logits are computed again: four. Tokens of weight 0 are left out of the
-    products on the CPU. Has no second derivative except with ``impl="reference"``. Another ``chunk_size`` changes the
-    last bits, nothing else does: there are no atomics.
+    token's derivative is known only later, the logits are computed again: four. On an accelerator the loss holds,
+    beyond its gradients, at most one float32 copy of the weight (or the logits of 1024 tokens); a larger
+    ``chunk_size`` holds more and may be quicker. Tokens of weight 0 are left out of the products on the CPU. Has no
+    second derivative except with ``impl="reference"``. Another ``chunk_size`` changes the last bits, nothing else does:
+    there are no atomics.
 
     Examples
     --------
