@@ -79,7 +79,9 @@ def test_operators_keep_torchs_rules() -> None:
         **common,
     )
     torch.library.opcheck(
-        linear_ops._statistics.registered, (x, w, None, IDS, None, False, True, False, True, 0.0, 1.0, *rest), **common
+        linear_ops.statistics._statistics.registered,
+        (x, w, None, IDS, None, False, True, False, True, 0.0, 1.0, *rest),
+        **common,
     )
     torch.library.opcheck(
         linear_ops.linear_divergence.registered,

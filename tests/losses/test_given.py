@@ -117,8 +117,9 @@ def test_divergences_are_as_good_as_the_plain_formula(divergence: Any, o: dict[s
     t, _ = make(dtype=dtype, seed=5)
     upstream = torch.linspace(-1, 2, len(s)) if o.get("reduction") == "none" else torch.tensor(-3.0)
     assert_as_good_as_plain(
-        lambda t, s: divergence(t, s, **o), lambda t, s: divergence(t, s, impl="reference", **o), [t, s], upstream
-    )
+        lambda t, s: divergence(t, s, **o), lambda t, s: divergence(t, s, impl="reference", **o), [t, s], upstream,
+        relabel=True,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("scale", [1e-2, 1e-4, 1e-6])
@@ -322,6 +323,44 @@ def test_in_place_writes_the_gradient_over_the_logits() -> None:
         losses.cross_entropy((z.clone().requires_grad_() * 1)[:, :-1], y.clamp(max=0), in_place=True)
     with pytest.raises(InvalidInput, match="reduction"):
         losses.cross_entropy(z.clone().requires_grad_() * 1, y, in_place=True, reduction="none")
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_bfloat16_gradient_is_rounded_once(in_place: bool) -> None:
+    """Written over the logits in 16 bits and scaled later, or p − 1 made of a rounded p, it loses its last digits
+
+    (TransformerEngine #3193, which answered with a float32 buffer of all logits).
+    """
+    n, v = 64, 300
+    generator = torch.Generator().manual_seed(0)
+    z, y = (2 * torch.randn(n, v, generator=generator)).bfloat16(), torch.randint(0, v, (n,), generator=generator)
+    z[torch.arange(n // 2), y[: n // 2]] += 14.0  # sure rows: p − 1 is small
+    truth = z.double().requires_grad_()
+    losses.cross_entropy(truth, y, impl="reference").backward()
+    x = z.clone().requires_grad_()
+    losses.cross_entropy(x * 1.0 if in_place else x, y, in_place=in_place).backward()
+    assert x.grad is not None
+    assert truth.grad is not None
+    off = (x.grad.double() - truth.grad).abs() / truth.grad.abs()
+    assert float(off.max()) <= 2**-8 + 1e-5
+
+
+def test_the_teachers_tail_is_not_clamped() -> None:
+    """Log-probabilities stored down to max − 16 alone (llama.cpp, ik_llama.cpp #325) give another divergence."""
+    t = torch.tensor([[0.0, -1.0, -30.0, -45.0]])
+    s = torch.tensor([[0.0, -1.0, -4.0, -9.0]])
+    # mpmath, mp.dps=40: Σ s·log(s/t) and Σ t·log(t/s) of the two softmaxes
+    reverse, forward = 0.33331921489998539, 0.01338997751666676
+    assert float(losses.reverse_kl_divergence(t, s)) == pytest.approx(reverse, rel=1e-6)
+    assert float(losses.kl_divergence(t, s)) == pytest.approx(forward, rel=1e-6)
+    assert float(losses.kl_divergence(s, t)) == pytest.approx(reverse, rel=1e-6)
+    clamped = t.clamp(min=-16.0)
+    assert abs(float(losses.reverse_kl_divergence(clamped, s)) / reverse - 1.0) > 0.4
+    # the same stored as log-probabilities of the top classes, against a student's head
+    weight, ids = s[0, :, None], torch.arange(4)[None]
+    sparse = losses.linear_sparse_kl(torch.ones(1, 1), weight, ids[:, :3], t.log_softmax(-1)[:, :3])
+    rest = float(t.double().softmax(-1)[0, 3] * (t.double().log_softmax(-1) - s.double().log_softmax(-1))[0, 3])
+    assert float(sparse) == pytest.approx(forward - rest, rel=1e-5)
 
 
 def test_a_second_backward_gives_the_same_again() -> None:

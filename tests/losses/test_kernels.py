@@ -15,6 +15,7 @@ from torch import Tensor
 
 from kullback import losses
 from kullback.losses import blocks, ops, reference
+from kullback.losses.statistics import PairOptions, RowDerivatives, RowOptions, Spread
 from losses.oracle import error
 
 pytest.importorskip("triton", reason="triton has no wheel here")
@@ -67,9 +68,9 @@ def test_statistics(kernels: Any, v: int, dtype: torch.dtype, shape: dict[str, f
     z, ids = logits(v, dtype), targets(v)[:, None]
     weight = torch.rand(v, device=DEVICE) + 0.1
     weight[5 if v > 8 else 0] = 0.0  # 0·(−∞) = 0
-    flags = {"smooth": True, "entropy": True, "top": True, "complement": False}
-    got = kernels.statistics(z, ids, weight, **flags, **shape)
-    truth = blocks.statistics(wide(z), ids.cpu(), wide(weight), **flags, **shape)
+    o = RowOptions(smooth=True, entropy=True, top=True, **shape)
+    got = kernels.statistics(z, ids, weight, o)
+    truth = blocks.statistics(wide(z), ids.cpu(), wide(weight), o)
     for name, a, b in zip(got._fields, got, truth, strict=True):
         assert error(a.cpu(), b) < 2e-6 or float((wide(a) - b).abs().max()) < 2e-6, name
 
@@ -84,12 +85,12 @@ def test_cross_entropy_in_one_launch(kernels: Any, v: int, dtype: torch.dtype, s
         if smoothing:
             z = torch.where(torch.isinf(z), 0.0, z)
         z[1] = torch.nan  # its weight is 0: nothing of it may be seen, and its gradient must be stored
-        o = {"entropy": True, "top": True, "label_smoothing": smoothing, "z_loss": z_loss, **shape}
+        o = Spread(smoothing, z_loss), RowOptions(entropy=True, top=True, **shape)
         out = torch.full(z.shape, torch.nan, device=DEVICE)
-        got = kernels.cross_entropy(z, y, class_weight, weight, out, **o)
+        got = kernels.cross_entropy(z, y, class_weight, weight, out, *o)
         exact = torch.empty(z.shape, dtype=torch.float64)
         w = None if class_weight is None else wide(class_weight)
-        truth = blocks.cross_entropy(wide(z), y.cpu(), w, wide(weight), exact, **o)
+        truth = blocks.cross_entropy(wide(z), y.cpu(), w, wide(weight), exact, *o)
         assert error(out.cpu(), exact) < 2e-6
         assert not bool(out[1].any())
         rows = [0, 2, 3]
@@ -97,7 +98,7 @@ def test_cross_entropy_in_one_launch(kernels: Any, v: int, dtype: torch.dtype, s
         assert float((wide(got.entropy)[rows] - truth.entropy[rows]).abs().max()) < 4e-6
         assert torch.equal(got.top.cpu()[rows], truth.top[rows])
         same = z.clone()
-        kernels.cross_entropy(same, y, class_weight, weight, same, **o)  # in place, in the logits' dtype
+        kernels.cross_entropy(same, y, class_weight, weight, same, *o)  # in place, in the logits' dtype
         if dtype == torch.bfloat16 and DEVICE == "cpu":  # the interpreter truncates to bfloat16 where a GPU rounds
             torch.testing.assert_close(same.float(), out, rtol=2**-7, atol=1e-30)
         else:
@@ -111,17 +112,15 @@ def test_gradients_from_statistics(kernels: Any, v: int, dtype: torch.dtype, sha
     g = [torch.randn(N, generator=generator).to(DEVICE) for _ in range(4)]
     for offset in (0, v // 3):  # a slice of the vocabulary: some targets lie elsewhere
         ids = targets(v)[:, None] - offset
-        truth = blocks.statistics(
-            wide(z), ids.cpu(), None, smooth=True, entropy=True, top=False, complement=False, **shape
-        )
+        truth = blocks.statistics(wide(z), ids.cpu(), None, RowOptions(smooth=True, entropy=True, **shape))
         a = torch.empty(z.shape, device=DEVICE)
         b = torch.empty(z.shape, dtype=torch.float64)
         lse, h = truth.lse.to(DEVICE), truth.entropy.to(DEVICE)
-        last = {"whole": False, "complement": False, **shape}
-        kernels.gradient(z, ids, None, lse, h, g[0], g[1][:, None], g[2], g[3], a, **last)
-        e = [wide(part) for part in g]
-        stats = truth.lse, truth.entropy
-        blocks.gradient(wide(z), ids.cpu(), None, *stats, e[0], e[1][:, None], e[2], e[3], b, **last)
+        o = RowOptions(**shape)
+        given = RowDerivatives(g[0], g[1][:, None], g[2], g[3])
+        kernels.gradient(z, ids, None, lse, h, given, a, o, whole=False)
+        exact = RowDerivatives(*(wide(part) for part in given))
+        blocks.gradient(wide(z), ids.cpu(), None, truth.lse, truth.entropy, exact, b, o, whole=False)
         assert error(a.cpu(), b) < 4e-6
 
 
@@ -129,24 +128,24 @@ def test_gradients_from_statistics(kernels: Any, v: int, dtype: torch.dtype, sha
 def test_the_classes_outside_a_set(kernels: Any, shape: dict[str, float]) -> None:
     z = logits(50, torch.float32)
     ids = torch.stack([torch.randperm(50, generator=torch.Generator().manual_seed(i))[:4] for i in range(N)]).to(DEVICE)
-    flags = {"smooth": False, "entropy": False, "top": False, "complement": True}
-    got = kernels.statistics(z.clone(), ids, None, **flags, **shape)
-    truth = blocks.statistics(wide(z), ids.cpu(), None, **flags, **shape)
+    o = RowOptions(complement=True, **shape)
+    got = kernels.statistics(z.clone(), ids, None, o)
+    truth = blocks.statistics(wide(z), ids.cpu(), None, o)
     assert error(got.lse.cpu(), truth.lse) < 1e-6
     assert error(got.logit.cpu(), truth.logit) < 1e-6
     generator = torch.Generator().manual_seed(1)
     g, g_id = torch.randn(N, generator=generator).to(DEVICE), torch.randn(N, 4, generator=generator).to(DEVICE)
     a, b = torch.empty(z.shape, device=DEVICE), torch.empty(z.shape, dtype=torch.float64)
-    last = {"whole": True, "complement": True, **shape}
-    kernels.gradient(z.clone(), ids, None, got.lse, None, g, g_id, None, None, a, **last)
-    blocks.gradient(wide(z), ids.cpu(), None, truth.lse, None, wide(g), wide(g_id), None, None, b, **last)
+    kernels.gradient(z.clone(), ids, None, got.lse, None, RowDerivatives(g, g_id), a, o, whole=True)
+    exact = RowDerivatives(wide(g), wide(g_id))
+    blocks.gradient(wide(z), ids.cpu(), None, truth.lse, None, exact, b, o, whole=True)
     assert error(a.cpu(), b) < 2e-6
 
 
-def plain_gradient(t: Tensor, s: Tensor, weight: Tensor, o: dict[str, Any]) -> Tensor:
+def plain_gradient(t: Tensor, s: Tensor, weight: Tensor, o: PairOptions) -> Tensor:
     """The plain formula's own float32 gradient: the measure of what float32 can do."""
     leaf = s.float().cpu().clone().requires_grad_()
-    rows = reference.divergence_rows(t.float().cpu(), leaf, **o)
+    rows = reference.divergence_rows(t.float().cpu(), leaf, o)
     keep = torch.isfinite(rows.detach()) & (weight.cpu() != 0)
     return torch.autograd.grad((torch.where(keep, rows, 0.0) * weight.cpu()).sum(), leaf)[0].nan_to_num()
 
@@ -159,24 +158,44 @@ def test_divergences(kernels: Any, v: int, dtype: torch.dtype, cap: float, kind:
     weight = torch.tensor([1.0, 0.0, -2.0, 0.5], device=DEVICE)
     s, t = logits(v, dtype, seed=1), logits(v, dtype, seed=2)
     t[2] = s[2] + (1e-2 * t[2]).nan_to_num(neginf=0.0)  # a small divergence
-    o = {"kind": kind, "beta": beta, "softcap_t": cap, "softcap_s": 0.0, "temperature": 0.9}
+    o = PairOptions(kind, beta, softcap_t=cap, temperature=0.9)
     exact = torch.empty(s.shape, dtype=torch.float64)
-    truth = blocks.divergence(wide(t), wide(s), wide(weight), exact, **o)
+    truth = blocks.divergence(wide(t), wide(s), wide(weight), exact, o)
     limit = 2 * error(plain_gradient(t, s, weight, o), exact) + 2e-6
     out = torch.full(s.shape, torch.nan, device=DEVICE)
-    got = kernels.divergence(t, s, weight, out, **o)
+    got = kernels.divergence(t, s, weight, out, o)
     assert error(out.cpu(), exact) < limit
     assert not bool(out[1].any())
     assert error(got.value.cpu(), truth.value) < 3e-6
-    value, _ = kernels.divergence_part(t, s, got.lse_t, got.lse_s, **o)
+    value, _ = kernels.divergence_part(t, s, got.lse_t, got.lse_s, o)
     assert error(value.cpu(), truth.value) < 1e-5
     added = torch.ones(s.shape, device=DEVICE)
-    kernels.divergence_gradient(t, s, got, weight, added, accumulate=True, **o)
+    kernels.divergence_gradient(t, s, got, weight, added, o, accumulate=True)
     assert float((added.cpu().double() - 1.0 - exact).abs().max()) < 1e-6
     same = torch.full(s.shape, torch.nan, device=DEVICE)
-    equal = kernels.divergence(s, s.clone(), weight, same, **{**o, "softcap_t": 0.0})
+    equal = kernels.divergence(s, s.clone(), weight, same, o._replace(softcap_t=0.0))
     assert not bool(equal.value.any())
     assert not bool(same.any())
+
+
+def test_reverse_kl_in_two_reads_keeps_the_digits_of_shifted_rows(kernels: Any) -> None:
+    """Its row constant is summed before the normalisers are known, from differences that a shift makes large."""
+    generator = torch.Generator().manual_seed(0)
+    t = torch.randn(N, 3000, generator=generator)
+    s = t + 1e-2 * torch.randn(N, 3000, generator=generator) + torch.tensor([0.0, 64.0, -64.0, 8.0])[:, None]
+    t[1, 7], s[2, 0], t[2, 0] = -torch.inf, -torch.inf, -torch.inf
+    s[1, 7] = -torch.inf
+    weight, o = torch.ones(N, device=DEVICE), PairOptions("reverse_kl")
+    out, exact = torch.empty(s.shape, device=DEVICE), torch.empty(s.shape, dtype=torch.float64)
+    got = kernels.divergence(t.to(DEVICE), s.to(DEVICE), weight, out, o)
+    truth = blocks.divergence(wide(t), wide(s), wide(weight), exact, o)
+    plain = error(plain_gradient(t, s, weight, o), exact)
+    assert error(out.cpu(), exact) <= 2 * plain + 1e-5
+    assert error(got.value.cpu(), truth.value) < 1e-4
+    # The same from its own statistics, in a launch of its own.
+    later = torch.empty(s.shape, device=DEVICE)
+    kernels.divergence_gradient(t.to(DEVICE), s.to(DEVICE), got, weight, later, o)
+    assert error(later.cpu(), exact) <= 2 * plain + 1e-4
 
 
 def test_infinite_rows_have_finite_gradients(kernels: Any) -> None:
@@ -186,10 +205,10 @@ def test_infinite_rows_have_finite_gradients(kernels: Any) -> None:
     for kind, beta in KINDS:
         for a, b in ((t, s), (s, t)):
             out = torch.empty(s.shape, device=DEVICE)
-            o = {"kind": kind, "beta": beta, "softcap_t": 0.0, "softcap_s": 0.0, "temperature": 1.0}
-            got = kernels.divergence(a, b, torch.ones(N, device=DEVICE), out, **o)
+            o = PairOptions(kind, beta)
+            got = kernels.divergence(a, b, torch.ones(N, device=DEVICE), out, o)
             exact = torch.empty(s.shape, dtype=torch.float64)
-            truth = blocks.divergence(wide(a), wide(b), torch.ones(N, dtype=torch.float64), exact, **o)
+            truth = blocks.divergence(wide(a), wide(b), torch.ones(N, dtype=torch.float64), exact, o)
             assert error(got.value.cpu(), truth.value) < 1e-6
             assert error(out.cpu(), exact) < 1e-6
 
@@ -209,8 +228,7 @@ def test_targets_that_start_off_alignment(kernels: Any) -> None:
     """A compiled load of aligned labels reads the wrong ones where they are a slice from the middle."""
     z = logits(37, torch.float32)
     y = torch.tensor([9, 0, 36, 18, 12], device=DEVICE)[1:]
-    flags = {"smooth": False, "entropy": False, "top": False, "complement": False, "softcap": 0.0, "temperature": 1.0}
-    got = kernels.statistics(z, y[:, None], None, **flags)
+    got = kernels.statistics(z, y[:, None], None, RowOptions())
     assert torch.equal(got.logit[:, 0].float(), z.gather(1, y[:, None])[:, 0])
 
 

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from kullback import losses
 from kullback.errors import InvalidForm, InvalidInput
 from kullback.losses import _numba, blocks, kinds, memory
+from kullback.losses.statistics import PairOptions, RowOptions
 from losses.oracle import error, results
 
 KINDS = [
@@ -26,7 +27,6 @@ KINDS = [
     ("tv", 0.5),
     ("reverse_skew_kl", 0.2),
 ]
-PLAIN: dict[str, Any] = {"softcap_t": 0.0, "softcap_s": 0.0, "temperature": 1.0}
 
 
 @st.composite
@@ -48,10 +48,10 @@ def pairs(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
 def test_float32_terms_keep_the_digits(kind: str, beta: float, pair: tuple[Tensor, Tensor], temperature: float) -> None:
     t, s = pair
     weight = torch.tensor([1.0, -2.0, 0.5])
-    o = {**PLAIN, "kind": kind, "beta": beta, "temperature": temperature}
+    o = PairOptions(kind, beta, temperature=temperature)
     out, exact = torch.empty_like(s), torch.empty(s.shape, dtype=torch.float64)
-    got = _numba.divergence(t, s, weight, out, **o)
-    truth = blocks.divergence(t.double(), s.double(), weight.double(), exact, **o)
+    got = _numba.divergence(t, s, weight, out, o)
+    truth = blocks.divergence(t.double(), s.double(), weight.double(), exact, o)
     assert torch.equal(torch.isinf(got.value), torch.isinf(truth.value))
     finite = torch.isfinite(truth.value)
     off = (got.value - truth.value)[finite].abs()
@@ -72,7 +72,7 @@ def test_float32_terms_keep_the_digits(kind: str, beta: float, pair: tuple[Tenso
 def test_equal_logits_are_exactly_nothing(kind: str, beta: float, pair: tuple[Tensor, Tensor]) -> None:
     t, _ = pair
     out = torch.full_like(t, math.nan)
-    got = _numba.divergence(t, t.clone(), torch.ones(3), out, kind=kind, beta=beta, **PLAIN)
+    got = _numba.divergence(t, t.clone(), torch.ones(3), out, PairOptions(kind, beta))
     assert not bool(got.value.any())
     assert not bool(out.any())
 
@@ -80,17 +80,7 @@ def test_equal_logits_are_exactly_nothing(kind: str, beta: float, pair: tuple[Te
 def test_a_sure_row_keeps_its_digits() -> None:
     z = torch.full((1, 100_000), -30.0)
     z[0, 7] = 0.0
-    got = _numba.statistics(
-        z,
-        torch.tensor([[7]]),
-        None,
-        smooth=False,
-        entropy=True,
-        top=True,
-        complement=False,
-        softcap=0.0,
-        temperature=1.0,
-    )
+    got = _numba.statistics(z, torch.tensor([[7]]), None, RowOptions(entropy=True, top=True))
     others = 99_999 * math.exp(-30.0)
     assert float(got.lse - got.logit[:, 0]) == pytest.approx(math.log1p(others), rel=1e-6)
     # −Σ p log p: the sure class has p ≈ 1 − others, the rest e⁻³⁰ each
@@ -113,7 +103,7 @@ def test_threads_do_not_change_the_bits(kind: str) -> None:
             torch.set_num_threads(threads)
             leaf = s.clone().requires_grad_()
             out = torch.empty_like(s)
-            got = _numba.divergence(t, s, torch.ones(99), out, kind=kind, beta=0.3, **PLAIN)
+            got = _numba.divergence(t, s, torch.ones(99), out, PairOptions(kind, 0.3))
             loss = losses.cross_entropy(leaf, y)
             loss.backward()
             results.append([got.value, out, loss.detach(), leaf.grad])
@@ -130,14 +120,14 @@ def test_sixteen_bits_are_widened_and_layouts_are_read() -> None:
     for dtype, limit in ((torch.bfloat16, 4e-3), (torch.float16, 5e-4)):
         a, b = t.to(dtype), s.to(dtype)
         out, exact = torch.empty_like(b), torch.empty(b.shape, dtype=torch.float64)
-        got = _numba.divergence(a, b, weight, out, kind="forward_kl", beta=0.5, **PLAIN)
-        truth = blocks.divergence(a.double(), b.double(), weight, exact, kind="forward_kl", beta=0.5, **PLAIN)
+        got = _numba.divergence(a, b, weight, out, PairOptions("forward_kl"))
+        truth = blocks.divergence(a.double(), b.double(), weight, exact, PairOptions("forward_kl"))
         assert error(got.value, truth.value) < 1e-6
         assert error(out, exact) < limit
     out, same = torch.empty(5, 700), torch.empty(5, 700)
     wide = torch.cat([s, s], 1)[:, 3:703]
-    _numba.divergence(t, wide, weight, out, kind="tv", beta=0.5, **PLAIN)
-    _numba.divergence(t, wide.contiguous(), weight, same, kind="tv", beta=0.5, **PLAIN)
+    _numba.divergence(t, wide, weight, out, PairOptions("tv"))
+    _numba.divergence(t, wide.contiguous(), weight, same, PairOptions("tv"))
     assert torch.equal(out, same)
 
 

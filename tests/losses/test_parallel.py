@@ -78,6 +78,24 @@ def work(rank: int, path: str) -> None:
                 x, w, xt, wt, bias=b, kind=k, beta=0.3, temperature=9.0, mask=y >= 0
             ), rank,
         )  # fmt: skip
+    # The ranks' parts of dX are large and cancel: in bfloat16 they have to be added before they are rounded.
+    x16, w16 = x.detach().bfloat16().requires_grad_(), (torch.randn(V, D) + 16.0).bfloat16()
+    wide, target = x16.detach().double().requires_grad_(), y.clamp(min=0)
+    teacher = (torch.randn(N, D).bfloat16(), (torch.randn(V, D) + 16.0).bfloat16())
+    doubles = [p.double() for p in teacher]
+    for part, full in (
+        (
+            parallel.linear_cross_entropy(x16, w16[mine].clone().requires_grad_(), target),
+            losses.linear_cross_entropy(wide, w16.double(), target, impl="reference"),
+        ),
+        (
+            parallel.linear_divergence(x16, w16[mine].clone().requires_grad_(), teacher[0], teacher[1][mine]),
+            losses.linear_divergence(wide, w16.double(), *doubles, impl="reference"),
+        ),
+    ):
+        got, truth = torch.autograd.grad(part, x16)[0].double(), torch.autograd.grad(full, wide)[0]
+        off = float((got - truth).norm() / truth.norm())
+        assert off < 3e-3, off
     z = torch.randn(N, V, dtype=torch.float64)
     a, f = z[:, mine].clone().requires_grad_(), z.clone().requires_grad_()
     one, two = parallel.cross_entropy(a, y), losses.cross_entropy(f, y)

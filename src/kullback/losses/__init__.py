@@ -4,8 +4,8 @@
 N×V logits. All are made of row statistics (`ops`, `linear_ops`), whose sums over the vocabulary exist under the same
 names in plain torch (`blocks`), as compiled loops for the CPU (`_numba`) and as Triton kernels for CUDA (`_triton`).
 `kinds` and `terms` hold the formulas, `reference` the oracle. `plans` and `head` walk through a linear head in blocks
-of tokens; `at_once` is a loss on given logits in one step, for the CPU, and `in_forward` one whose gradient the forward
-pass makes, for CUDA.
+of tokens, as many at a time as `workspace` allows; `at_once` is a loss on given logits in one step, for the CPU, and
+`in_forward` one whose gradient the forward pass makes, for CUDA.
 """
 
 from kullback.errors import need

@@ -16,7 +16,7 @@ from kullback.losses import ops
 from kullback.losses.memory import empty_like
 from kullback.losses.operator import at_hand
 from kullback.losses.options import check_ids
-from kullback.losses.statistics import DivergenceStatistics
+from kullback.losses.statistics import DivergenceStatistics, PairOptions
 
 Array = Any
 
@@ -95,16 +95,15 @@ def cross_entropy(z: Tensor, target: Tensor, *, ignore_index: int, temperature: 
 
 class _Divergence(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
-    def forward(
-        ctx: Any, teacher: Tensor, student: Tensor, kind: str, beta: float, factor: float, scale: float, reduction: str
-    ) -> Tensor:
+    def forward(ctx: Any, teacher: Tensor, student: Tensor, o: PairOptions, factor: float, reduction: str) -> Tensor:
         from kullback.losses._numba import doors, pairs
 
         t, s = _rows(teacher), _rows(student)
         value, lse_t, lse_s, mean = np.empty((4, len(s)))
-        doors.share(pairs.sums(doors.KINDS[kind]), [t, s], 1, scale, beta, lse_t, lse_s, value, mean)
+        loop = pairs.sums(doors.KINDS[o.kind])
+        doors.share(loop, [t, s], 1, 1.0 / o.temperature, o.beta, lse_t, lse_s, value, mean)
         ctx.save_for_backward(teacher, student)
-        ctx.rest = kind, beta, factor, scale, reduction, lse_t, lse_s, mean
+        ctx.rest = o, factor, reduction, lse_t, lse_s, mean
         return _reduced(factor * value, len(s), student.shape[:-1], reduction)
 
     @staticmethod
@@ -112,27 +111,21 @@ class _Divergence(torch.autograd.Function):  # type: ignore[misc]
         from kullback.losses._numba import doors, pairs
 
         teacher, student = ctx.saved_tensors
-        kind, beta, factor, scale, reduction, *columns = ctx.rest
-        lse_t, lse_s, mean = columns
+        o, factor, reduction, lse_t, lse_s, mean = ctx.rest
         d = factor * _derivatives(g, len(mean), len(mean), reduction)
         if torch.is_grad_enabled() or ctx.needs_input_grad[0]:
             flat = [z.reshape(-1, z.shape[-1]) for z in (teacher, student)]
             got = DivergenceStatistics(*(torch.from_numpy(c) for c in (mean, lse_t, lse_s, mean)))
-            options = (kind, beta, 0.0, 0.0, 1.0 / scale)
             needs = ctx.needs_input_grad[:2]
-            both = ops.divergence_derivatives(flat[0], flat[1], got, torch.from_numpy(d), options, needs)
-            return *(None if dz is None else dz.reshape(student.shape) for dz in both), *(None,) * 5
+            both = ops.divergence_derivatives(flat[0], flat[1], got, torch.from_numpy(d), o, needs)
+            return *(None if dz is None else dz.reshape(student.shape) for dz in both), *(None,) * 3
         dz = empty_like(student)
-        doors.share(
-            pairs.gradients(doors.KINDS[kind]), [_rows(teacher), _rows(student)], scale, beta, lse_t, lse_s, mean, d,
-            _rows(dz),
-        )  # fmt: skip
-        return None, dz, *(None,) * 5
+        loop, both_rows = pairs.gradients(doors.KINDS[o.kind]), [_rows(teacher), _rows(student)]
+        doors.share(loop, both_rows, 1.0 / o.temperature, o.beta, lse_t, lse_s, mean, d, _rows(dz))
+        return None, dz, *(None,) * 3
 
 
-def divergence(
-    teacher: Tensor, student: Tensor, *, kind: str, beta: float, factor: float, temperature: float, reduction: str
-) -> Tensor:
+def divergence(teacher: Tensor, student: Tensor, o: PairOptions, *, factor: float, reduction: str) -> Tensor:
     """factor·D of each row, reduced."""
-    loss: Tensor = _Divergence.apply(teacher, student, kind, beta, factor, 1.0 / temperature, reduction)
+    loss: Tensor = _Divergence.apply(teacher, student, o, factor, reduction)
     return loss

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kullback.errors import InvalidInput
 from kullback.losses import ops
-from kullback.losses.statistics import DivergenceStatistics, RowStatistics
+from kullback.losses.statistics import DivergenceStatistics, PairOptions, RowOptions, RowStatistics
 
 Group = Any
 
@@ -78,13 +78,12 @@ def together(got: RowStatistics, group: Group, *, entropy: bool, smooth: bool) -
     return RowStatistics(lse, sums[1][:, None], sums[2] if smooth else got.smooth, whole, got.top)
 
 
-def divergence_statistics(z_t: Tensor, z_s: Tensor, group: Group, options: dict[str, Any]) -> DivergenceStatistics:
+def divergence_statistics(z_t: Tensor, z_s: Tensor, group: Group, o: PairOptions) -> DivergenceStatistics:
     """`blocks.divergence_statistics` of rows whose classes are split between ranks."""
     kernels = ops.kernels(z_s)
-    flags = {"smooth": False, "entropy": False, "top": False, "complement": False}
     both = [
-        kernels.statistics(z, None, None, **flags, softcap=options[cap], temperature=options["temperature"]).lse
-        for z, cap in ((z_t, "softcap_t"), (z_s, "softcap_s"))
+        kernels.statistics(z, None, None, RowOptions(softcap=cap, temperature=o.temperature)).lse
+        for z, cap in ((z_t, o.softcap_t), (z_s, o.softcap_s))
     ]
     lse = torch.stack(both)
     top = lse.clone()
@@ -93,6 +92,6 @@ def divergence_statistics(z_t: Tensor, z_s: Tensor, group: Group, options: dict[
     share = torch.exp(lse - top)
     dist.all_reduce(share, group=group)
     lse = top + torch.log(share)
-    sums = torch.stack(kernels.divergence_part(z_t, z_s, lse[0], lse[1], **options))
+    sums = torch.stack(kernels.divergence_part(z_t, z_s, lse[0], lse[1], o))
     dist.all_reduce(sums, group=group)
     return DivergenceStatistics(sums[0], lse[0], lse[1], sums[1])

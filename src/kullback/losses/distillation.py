@@ -20,6 +20,7 @@ from kullback.losses.options import (
     result_dtype,
     tokens,
 )
+from kullback.losses.statistics import PairOptions, RowOptions, Spread
 
 Kind = Literal["forward_kl", "reverse_kl", "js", "skew_js", "skew_kl", "tv"]
 
@@ -116,19 +117,14 @@ def linear_divergence(
     if rows.target is not None and not torch.compiler.is_compiling():
         check_ids(rows.target[rows.valid] if input.device.type == "cpu" else rows.target, weight.shape[0])
     dtype = result_dtype(input.dtype)
-    caps = teacher_softcap or 0.0, softcap or 0.0
+    o = PairOptions(kind_, beta, teacher_softcap or 0.0, softcap or 0.0, temperature)
     if impl == "reference":
         z_s = reference.project(student.x, student.weight, student.bias)
         z_t = reference.project(teacher.x, teacher.weight, teacher.bias)
-        losses = factor * reference.divergence_rows(
-            z_t, z_s, kind=kind_, beta=beta, softcap_t=caps[0], softcap_s=caps[1], temperature=temperature
-        )
+        losses = factor * reference.divergence_rows(z_t, z_s, o)
         if ce_weight and rows.target is not None:
-            hard = reference.row_statistics(z_s, rows.target[:, None], softcap=caps[1])
-            losses = losses + ce_weight * terms.loss_rows(
-                hard.lse, hard.logit[:, 0], hard.smooth, rows.target, None,
-                label_smoothing=0.0, z_loss=0.0, classes=weight.shape[0],
-            )  # fmt: skip
+            hard = reference.row_statistics(z_s, rows.target[:, None], None, RowOptions(softcap=o.softcap_s))
+            losses = losses + ce_weight * terms.loss_rows(hard, rows.target, None, Spread(), classes=weight.shape[0])
         return reduce(losses, rows, reduction=reduction, normalizer=normalizer).to(dtype)
     needed = needs(student.x, student.weight, student.bias)
     now = reduction != "none" and any(needed)
@@ -136,7 +132,7 @@ def linear_divergence(
     weights, how = normalized(rows, before=before, reduction=reduction, normalizer=normalizer)
     total, losses, *_ = linear_ops.linear_divergence(
         student.x, student.weight, student.bias, teacher.x.detach(), teacher.weight.detach(), teacher.bias,
-        rows.target, weights if now else None, kind_, beta, factor, ce_weight, *caps, temperature,
+        rows.target, weights if now else None, o.kind, o.beta, factor, ce_weight, *o[2:],
         student.compute, teacher.compute, student.logits_dtype, student.chunk, needed if now else [False] * 3,
     )  # fmt: skip
     if now:

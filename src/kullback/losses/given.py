@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict, Unpack
+from collections.abc import Callable
+from typing import Literal, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from kullback.losses.options import (
     rows_of,
     tokens,
 )
+from kullback.losses.statistics import PairOptions, RowOptions, RowStatistics, Spread
 
 
 def cross_entropy(
@@ -100,30 +102,29 @@ def cross_entropy(
         mask=mask,
         token_weight=token_weight,
     )
-    options: dict[str, Any] = {"softcap": softcap or 0.0, "temperature": temperature}
+    o = RowOptions(soft or label_smoothing > 0.0, softcap=softcap or 0.0, temperature=temperature)
     statistics = reference.row_statistics if impl == "reference" else ops.row_statistics
     z = rows_of(input)
     if soft:
         if target.requires_grad and impl != "reference":
             msg = "the soft target requires a gradient, which only impl='reference' gives: use it, or target.detach()"
             raise InvalidForm(msg)
-        losses = _soft(z, target.reshape(z.shape), class_weight, label_smoothing, z_loss, statistics, options)
+        losses = _soft(z, target.reshape(z.shape), class_weight, label_smoothing, z_loss, statistics, o)
         class_weight = None
     else:
         assert rows.target is not None
         if not torch.compiler.is_compiling():
             check_ids(rows.target[rows.valid] if rows.target.device.type == "cpu" else rows.target, classes)
-        spread: dict[str, Any] = {"label_smoothing": label_smoothing, "z_loss": z_loss, "classes": classes}
+        spread = Spread(label_smoothing, z_loss)
         fused = impl == "fused" and in_forward.suits(
             input, reduction, class_weight, token_weight, mask, target, normalizer=normalizer
         )
         if in_place or fused:
             return in_forward.cross_entropy(
-                input, rows, class_weight, reduction=reduction, normalizer=normalizer, in_place=in_place, **spread,
-                **options,
-            )  # fmt: skip
-        got = statistics(z, rows.target[:, None], class_weight, smooth=label_smoothing > 0.0, **options)
-        losses = terms.loss_rows(got.lse, got.logit[:, 0], got.smooth, rows.target, class_weight, **spread)
+                input, rows, class_weight, spread, o, reduction=reduction, normalizer=normalizer, in_place=in_place
+            )
+        got = statistics(z, rows.target[:, None], class_weight, o)
+        losses = terms.loss_rows(got, rows.target, class_weight, spread, classes=classes)
     if in_place:
         msg = "in_place=True takes integer targets"
         raise InvalidInput(msg)
@@ -142,8 +143,8 @@ def _soft(
     class_weight: Tensor | None,
     label_smoothing: float,
     z_loss: float,
-    statistics: Any,
-    options: dict[str, Any],
+    statistics: Callable[..., RowStatistics],
+    o: RowOptions,
 ) -> Tensor:
     """Σ t·w·(lse − z) for rows of soft targets: a row of class weights for each token."""
     t = target.to(torch.float64 if z.dtype == torch.float64 else torch.float32)
@@ -151,7 +152,7 @@ def _soft(
         t = (1.0 - label_smoothing) * t + label_smoothing / t.shape[-1]
     if class_weight is not None:
         t = t * class_weight
-    got = statistics(z, None, t, smooth=True, **options)
+    got = statistics(z, None, t, o)
     loss: Tensor = got.lse * t.sum(-1, dtype=got.lse.dtype) - got.smooth
     return loss + z_loss * got.lse.square() if z_loss else loss
 
@@ -254,23 +255,18 @@ def divergence(
     kind, beta, factor = kinds.settle(kind, beta)
     if temperature_scaling == "t2":
         factor *= temperature**2
+    o = PairOptions(kind, beta, temperature=temperature)
     if mask is token_weight is normalizer is None and impl == "fused" and at_once.suits(teacher_logits, student_logits):
-        return at_once.divergence(
-            teacher_logits, student_logits, kind=kind, beta=beta, factor=factor, temperature=temperature,
-            reduction=reduction,
-        )  # fmt: skip
+        return at_once.divergence(teacher_logits, student_logits, o, factor=factor, reduction=reduction)
     shape = student_logits.shape[:-1]
     rows = tokens(shape, student_logits.device, student_logits.dtype, mask=mask, token_weight=token_weight)
     constants = teacher_logits, mask, token_weight
     if impl == "fused" and in_forward.suits(student_logits, reduction, *constants, normalizer=normalizer):
         return in_forward.divergence(
-            teacher_logits, student_logits, rows, kind=kind, beta=beta, factor=factor, temperature=temperature,
-            reduction=reduction, normalizer=normalizer,
-        )  # fmt: skip
+            teacher_logits, student_logits, rows, o, factor=factor, reduction=reduction, normalizer=normalizer
+        )
     divergence_rows = reference.divergence_rows if impl == "reference" else ops.divergence_rows
-    losses = divergence_rows(
-        rows_of(teacher_logits), rows_of(student_logits), kind=kind, beta=beta, temperature=temperature
-    )
+    losses = divergence_rows(rows_of(teacher_logits), rows_of(student_logits), o)
     return reduce(losses * factor if factor != 1.0 else losses, rows, reduction=reduction, normalizer=normalizer).to(
         result_dtype(student_logits.dtype)
     )

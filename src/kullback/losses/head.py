@@ -1,17 +1,13 @@
-"""A linear head in chunks: its products, in the precision they need, and the derivatives they add up to."""
+"""A linear head: its logits for slices of tokens and classes, and the derivatives that are added up from theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-# Logits of this many bytes at a time on the CPU: enough tokens for a fast product, little enough to stay near.
-CPU_LOGITS = 2**26
-# On an accelerator: a thousand tokens of the largest vocabularies in float32, teacher and student.
-CUDA_LOGITS = 2**30
+from kullback.losses.workspace import Sizes, derivative_dtypes, sums_dtype
 
 
 def multiply(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
@@ -31,15 +27,29 @@ def add_product(total: Tensor, a: Tensor, b: Tensor, *, first: bool) -> None:
         torch.addmm(total, a, b, out_dtype=total.dtype, out=total)
 
 
+class Derivatives(NamedTuple):
+    """dx, dw, db; empty where they were not needed."""
+
+    x: Tensor
+    weight: Tensor
+    bias: Tensor
+
+
 class Head:
-    """x·Wᵀ + b for slices of tokens and classes, and dx, dw, db (float32 or float64) for those that are needed."""
+    """x·Wᵀ + b, and dx, dw, db for those of the three that are needed: blocks of tokens, or slices of classes.
+
+    After blocks of tokens they have `derivative_dtype` and wait for a factor; after slices of classes they are done,
+    in the dtypes of x, W and b.
+    """
 
     def __init__(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, *, compute: torch.dtype, logits_dtype: torch.dtype
     ) -> None:
-        self.x, self.weight, self.bias, self.dtype = x.to(compute), weight.to(compute), bias, weight.dtype
-        self.sums = torch.float64 if compute == torch.float64 else torch.float32
-        if x.device.type == "cpu":
+        self.given, self.compute = (x.dtype, weight.dtype, weight.dtype if bias is None else bias.dtype), compute
+        self.x, self.weight, self.bias = x.to(compute), weight.to(compute), bias
+        self.sums = sums_dtype(compute)
+        self.cpu = x.device.type == "cpu"
+        if self.cpu:
             # There a 16-bit product would be rounded to 16 bits; products of 16-bit factors are exact in float32.
             self.x, self.weight = self.x.to(self.sums), self.weight.to(self.sums)
             logits_dtype = self.sums
@@ -47,6 +57,10 @@ class Head:
         self.dx: Tensor | None = None
         self.dw: Tensor | None = None
         self.db: Tensor | None = None
+
+    def sizes(self, logits: int, *, in_place: bool) -> Sizes:
+        """What its logits, their derivatives and its weight take; `logits`: bytes of a token's logits of a class."""
+        return Sizes(logits, 0 if in_place else self.x.dtype.itemsize, self.given[1], self.compute)
 
     def logits(self, tokens: slice = slice(None), classes: slice = slice(None)) -> Tensor:
         """[tokens, classes] logits; the caller may overwrite them."""
@@ -63,104 +77,69 @@ class Head:
 
     def _rows(self, n: int, classes: int, dtype: torch.dtype) -> Tensor:
         """Rows that start on 16 bytes, whatever V is: vector loads and cuBLAS need it."""
-        padded = classes if self.x.device.type == "cpu" else -(-classes // 8) * 8
+        padded = classes if self.cpu else -(-classes // 8) * 8
         return self.x.new_empty(n, padded, dtype=dtype)[:, :classes]
 
-    def need(self, *, x: bool, weight: bool, bias: bool, once: bool = False) -> None:
-        """Prepare the derivatives that are wanted; `once`: all tokens come in one chunk, so dw is rounded but once."""
-        dw = weight_sums(self.dtype, self.x.dtype, once=once)
+    # Blocks of tokens
+
+    def need(self, *, x: bool, weight: bool, bias: bool, blocks: int, shared: bool = False) -> None:
+        """Prepare the derivatives that are wanted; of a single block dw is one product, rounded but once.
+
+        `shared`: other ranks add to dx before it is rounded.
+        """
+        of_x, of_weight, _ = derivative_dtypes(*self.given[:2], self.compute)
         # What is written first need not be cleared, except where nothing comes.
         make = torch.empty if self.x.shape[0] else torch.zeros
         if x:
-            self.dx = make(self.x.shape, dtype=self.sums, device=self.x.device)
+            dtype = self.sums if self.cpu or shared else of_x
+            self.dx = make(self.x.shape, dtype=dtype, device=self.x.device)
         if weight:
-            self.dw = make(self.weight.shape, dtype=dw, device=self.x.device)
+            dtype = self.sums if self.cpu or blocks > 1 else of_weight
+            self.dw = make(self.weight.shape, dtype=dtype, device=self.x.device)
         if bias:
             self.db = torch.zeros(self.weight.shape[0], dtype=self.sums, device=self.x.device)
 
-    def add(self, dz: Tensor, tokens: slice = slice(None), classes: slice = slice(None)) -> None:
-        """Add what dz [tokens, classes] means for x, the weight and the bias; the first slices come first."""
+    def add(self, dz: Tensor, tokens: slice) -> None:
+        """Add what dz [tokens, all classes] means for x, the weight and the bias; the first tokens come first."""
         if self.dx is not None:
-            add_product(self.dx[tokens], dz, self.weight[classes], first=not classes.start)
+            multiply(dz, self.weight, self.dx[tokens])
         if self.dw is not None:
-            add_product(self.dw[classes], dz.T, self.x[tokens], first=not tokens.start)
+            add_product(self.dw, dz.T, self.x[tokens], first=not tokens.start)
         if self.db is not None:
-            self.db[classes] += dz.sum(0, dtype=self.sums)
+            self.db += dz.sum(0, dtype=self.sums)
 
-    def derivatives(self) -> tuple[Tensor, Tensor, Tensor]:
-        """(dx, dw, db), empty where they were not needed."""
-        return tuple(self.x.new_empty(0) if d is None else d for d in (self.dx, self.dw, self.db))
+    def derivatives(self) -> Derivatives:
+        """What the blocks have added up to."""
+        parts = zip((self.dx, self.dw, self.db), derivative_dtypes(*self.given[:2], self.compute), strict=True)
+        return Derivatives(*(self.x.new_empty(0, dtype=dtype) if d is None else d.to(dtype) for d, dtype in parts))
 
+    # Slices of classes
 
-def weight_sums(dtype: torch.dtype, compute: torch.dtype, *, once: bool) -> torch.dtype:
-    """The dtype of dw: float32 or float64, but that of the weight where it is summed `once`, by one product.
+    def need_all(self, *, x: bool, weight: bool, bias: bool) -> None:
+        """Prepare the derivatives that are wanted: dx is a sum over the slices, of dw each is written once."""
+        if x:
+            self.dx = self.x.new_zeros(self.x.shape, dtype=self.sums)
+        if weight:
+            self.dw = self.x.new_empty(self.weight.shape, dtype=self.given[1])
+        if bias:
+            self.db = self.x.new_empty(self.weight.shape[0], dtype=self.given[2])
 
-    A bfloat16 weight then needs no float32 copy. (float16 has not the range for a sum over tokens.)
-    """
-    if once and dtype == compute == torch.bfloat16:
-        return dtype
-    return torch.float64 if compute == torch.float64 else torch.float32
+    def add_classes(self, dz: Tensor, classes: slice, unit: Tensor) -> None:
+        """Add what dz [all tokens, classes], times a power of two, means for x, the weight and the bias."""
+        if self.dx is not None:
+            add_product(self.dx, dz, self.weight[classes], first=not classes.start)
+        if self.dw is not None:
+            dw = self.dw[classes]
+            # bfloat16 has float32's range; a sum that left float16's would be lost before its factor came.
+            direct = dw.dtype == self.sums or dw.dtype == self.x.dtype == torch.bfloat16
+            part = dw if direct else torch.empty_like(dw, dtype=self.sums)
+            torch.mul(multiply(dz.T, self.x, part), unit, out=dw)
+        if self.db is not None:
+            torch.mul(dz.sum(0, dtype=self.sums), unit, out=self.db[classes])
 
-
-class Block(NamedTuple):
-    """Tokens whose dX and dW are one product each, and the chunks in which their logits are made."""
-
-    tokens: slice
-    chunks: list[slice]
-
-
-def one_block(n: int, features: int, *, chunk: int, device: torch.device, bytes_each: tuple[int, int]) -> bool:
-    """Whether all tokens are one block: their dz is then no larger than a float32 copy of the weight."""
-    logits, dz = bytes_each
-    if chunk > 0:
-        return n <= chunk
-    return device.type != "cpu" and n * (dz or logits) <= 4 * features
-
-
-def token_blocks(
-    n: int, classes: int, features: int, *, chunk: int, device: torch.device, bytes_each: tuple[int, int]
-) -> list[Block]:
-    """Blocks of tokens and their chunks, by the bytes of a logit and of its derivative (0: made in the logit's place).
-
-    What a sum dW over several blocks costs, reading and writing a float32 copy of the weight for each, goes with their
-    number: on an accelerator the dz of a block is as large as that copy. Several blocks need one more for their sum.
-    `chunk` overrides both. On the CPU a block is one chunk.
-    """
-    logits, dz = bytes_each
-    if chunk > 0:
-        block = chunk
-    elif device.type == "cpu":
-        block = chunk = logits_chunk(classes, device, logits + dz)
-    else:
-        whole = one_block(n, features, chunk=0, device=device, bytes_each=bytes_each)
-        block = n if whole else max(1024, 4 * features // (dz or logits))
-        chunk = logits_chunk(classes, device, logits) if dz else block
-    return [Block(tokens, even(tokens, chunk)) for tokens in even(slice(0, n), block)]
-
-
-def logits_chunk(classes: int, device: torch.device, logits_bytes: int) -> int:
-    """Tokens whose logits are made at a time where nothing but their statistics is kept."""
-    if device.type == "cpu":
-        return max(64, CPU_LOGITS // max(1, logits_bytes * classes))
-    return max(1024, CUDA_LOGITS // max(1, logits_bytes * classes))
-
-
-def within(part: slice, whole: slice) -> slice:
-    """A slice counted from the start of the one that holds it."""
-    return slice(part.start - whole.start, part.stop - whole.start)
-
-
-def even(whole: slice, most: int) -> list[slice]:
-    """A slice in pieces of at most `most`, of one size but for rounding: a short last one would be a slow product."""
-    n = whole.stop - whole.start
-    step = -(-n // max(1, -(-n // max(1, most))))
-    return [slice(start, min(whole.stop, start + step)) for start in range(whole.start, whole.stop, max(1, step))]
-
-
-def class_chunks(n: int, classes: int, *, chunk: int, device: torch.device) -> Iterator[slice]:
-    """Slices of classes for all tokens at once: `chunk` of them, or some 200 MB of logits on an accelerator."""
-    if chunk <= 0:
-        budget = CPU_LOGITS if device.type == "cpu" else 200 * 2**20
-        chunk = max(256, budget // (6 * max(1, n)) // 256 * 256)
-    for start in range(0, classes, chunk):
-        yield slice(start, min(classes, start + chunk))
+    def all_derivatives(self, unit: Tensor) -> Derivatives:
+        """What the slices have added up to."""
+        if self.dx is not None:
+            self.dx = torch.mul(self.dx, unit, out=torch.empty_like(self.dx, dtype=self.given[0]))
+        parts = zip((self.dx, self.dw, self.db), self.given, strict=True)
+        return Derivatives(*(self.x.new_empty(0, dtype=dtype) if d is None else d for d, dtype in parts))

@@ -18,6 +18,7 @@ from kullback.errors import InvalidForm, InvalidInput
 from kullback.losses import linear_ops, ops, terms
 from kullback.losses.operator import at_hand, refuse_double_backward
 from kullback.losses.options import Tokens, normalize, normalized, result_dtype, rows_of
+from kullback.losses.statistics import PairOptions, RowOptions, Spread
 
 
 def suits(student: Tensor, reduction: str, *constants: Tensor | None, normalizer: Tensor | float | None = None) -> bool:
@@ -77,13 +78,12 @@ def cross_entropy(
     input: Tensor,  # noqa: A002  torch's name
     rows: Tokens,
     class_weight: Tensor | None,
+    spread: Spread,
+    o: RowOptions,
     *,
     reduction: str,
     normalizer: Tensor | float | None,
     in_place: bool,
-    softcap: float,
-    temperature: float,
-    **spread: Any,
 ) -> Tensor:
     """Σ weight·L over the rows, normalized; with `in_place` the logits become its gradient."""
     if in_place:
@@ -93,16 +93,15 @@ def cross_entropy(
     before = input.dtype != torch.float16 and _constant(normalizer)
     weight, how = normalized(rows, before=before, reduction=reduction, normalizer=normalizer, class_weight=class_weight)
     weight = weight.detach()
-    options = {k: v for k, v in spread.items() if k != "classes"} | {"softcap": softcap, "temperature": temperature}
 
     def make(logits: Tensor) -> tuple[Tensor, Tensor]:
         z = rows_of(logits.detach())
         out = z if in_place else z.new_empty(z.shape)
-        got = ops.kernels(z).cross_entropy(z, target, class_weight, weight, out, entropy=False, top=False, **options)
+        got = ops.kernels(z).cross_entropy(z, target, class_weight, weight, out, spread, o)
         if in_place:
             # Whatever else saved these logits will say so in its backward.
             torch.autograd.graph.increment_version(logits)
-        loss = terms.loss_rows(got.lse, got.logit[:, 0], got.smooth, target, class_weight, **spread)
+        loss = terms.loss_rows(got, target, class_weight, spread, classes=z.shape[1])
         total = (torch.where(rows.valid, loss, 0.0) * weight.to(loss.dtype)).sum()
         return total.to(result_dtype(z.dtype)), out.view(logits.shape)
 
@@ -114,23 +113,20 @@ def divergence(
     teacher: Tensor,
     student: Tensor,
     rows: Tokens,
+    o: PairOptions,
     *,
-    kind: str,
-    beta: float,
     factor: float,
-    temperature: float,
     reduction: str,
     normalizer: Tensor | float | None,
 ) -> Tensor:
     """Σ weight·factor·D over the rows, normalized."""
     weight, how = normalized(rows, before=True, reduction=reduction, normalizer=normalizer)
     weight = weight * factor
-    options = {"kind": kind, "beta": beta, "softcap_t": 0.0, "softcap_s": 0.0, "temperature": temperature}
 
     def make(s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         z = rows_of(s.detach())
         out = z.new_empty(z.shape)
-        value = ops.kernels(z).divergence(rows_of(t.detach()), z, weight, out, **options).value
+        value = ops.kernels(z).divergence(rows_of(t.detach()), z, weight, out, o).value
         total = (torch.where(rows.valid, value, 0.0) * weight.to(value.dtype)).sum()
         return total.to(result_dtype(z.dtype)), out.view(s.shape)
 

@@ -22,6 +22,7 @@ from kullback.losses.options import (
     result_dtype,
     tokens,
 )
+from kullback.losses.statistics import RowOptions, RowStatistics, Spread
 
 
 class LossStats(NamedTuple):
@@ -126,6 +127,18 @@ def needs(*tensors: Tensor | None) -> list[bool]:
     return [t is not None and t.requires_grad and torch.is_grad_enabled() for t in tensors]
 
 
+def row_statistics(
+    head: Operands, ids: Tensor, class_weight: Tensor | None, o: RowOptions, *, impl: str
+) -> RowStatistics:
+    """Row statistics of a head's logits, made again in the backward pass; ``impl="reference"`` keeps them."""
+    if impl == "reference":
+        return reference.row_statistics(reference.project(head.x, head.weight, head.bias), ids, class_weight, o)
+    dtypes: dict[str, Any] = {"compute": head.compute, "logits_dtype": head.logits_dtype}
+    return linear_ops.linear_statistics(
+        head.x, head.weight, head.bias, ids, class_weight, o, chunk=head.chunk, **dtypes
+    )
+
+
 def _loss(
     input: Tensor,  # noqa: A002  torch's name
     weight: Tensor,
@@ -153,8 +166,8 @@ def _loss(
     classes = weight.shape[0]
     if not torch.compiler.is_compiling():
         check_ids(rows.target[rows.valid] if input.device.type == "cpu" else rows.target, classes)
-    shape: dict[str, Any] = {"softcap": softcap or 0.0, "temperature": temperature}
-    spread: dict[str, Any] = {"label_smoothing": smoothing, "z_loss": z_loss}
+    o = RowOptions(smoothing > 0.0, entropy=stats, top=stats, softcap=softcap or 0.0, temperature=temperature)
+    spread = Spread(smoothing, z_loss)
     finish: dict[str, Any] = {
         "reduction": reduction,
         "normalizer": options.get("normalizer"),
@@ -165,19 +178,11 @@ def _loss(
         weights, how = normalized(rows, before=head.compute == torch.bfloat16, **finish)
         total, lse, logit, entropy, top, *_ = linear_ops.linear_cross_entropy(
             head.x, head.weight, head.bias, rows.target, class_weight, weights,
-            smoothing, z_loss, softcap or 0.0, temperature, head.compute, head.logits_dtype, head.chunk, stats, needed,
+            *spread, o.softcap, o.temperature, head.compute, head.logits_dtype, head.chunk, stats, needed,
         )  # fmt: skip
         return normalize(total, rows, **how), (lse, logit[:, 0], entropy, top), rows
-    flags: dict[str, Any] = {"smooth": smoothing > 0.0, "entropy": stats, "top": stats}
-    if impl == "reference":
-        z = reference.project(head.x, head.weight, head.bias)
-        got = reference.row_statistics(z, rows.target[:, None], class_weight, **flags, **shape)
-    else:
-        got = linear_ops.linear_statistics(
-            head.x, head.weight, head.bias, rows.target[:, None], class_weight, **flags, **shape,
-            compute=head.compute, logits_dtype=head.logits_dtype, chunk=head.chunk,
-        )  # fmt: skip
-    losses = terms.loss_rows(got.lse, got.logit[:, 0], got.smooth, rows.target, class_weight, classes=classes, **spread)
+    got = row_statistics(head, rows.target[:, None], class_weight, o, impl=impl)
+    losses = terms.loss_rows(got, rows.target, class_weight, spread, classes=classes)
     return reduce(losses, rows, **finish), (got.lse, got.logit[:, 0], got.entropy, got.top), rows
 
 
@@ -211,9 +216,11 @@ def linear_cross_entropy(
     Notes
     -----
     For "mean" and "sum" the gradient is made in the forward pass: three products of full size. For "none", where each
-    token's derivative is known only later, the logits are computed again: four. Tokens of weight 0 are left out of the
-    products on the CPU. Has no second derivative except with ``impl="reference"``. Another ``chunk_size`` changes the
-    last bits, nothing else does: there are no atomics.
+    token's derivative is known only later, the logits are computed again: four. On an accelerator the loss holds,
+    beyond its gradients, at most one float32 copy of the weight (or the logits of 1024 tokens); a larger
+    ``chunk_size`` holds more and may be quicker. Tokens of weight 0 are left out of the products on the CPU. Has no
+    second derivative except with ``impl="reference"``. Another ``chunk_size`` changes the last bits, nothing else does:
+    there are no atomics.
 
     Examples
     --------
@@ -298,15 +305,8 @@ def _logprob(
     assert rows.target is not None
     if not torch.compiler.is_compiling():
         check_ids(rows.target[rows.valid] if input.device.type == "cpu" else rows.target, weight.shape[0])
-    shape: dict[str, Any] = {"softcap": softcap or 0.0, "temperature": temperature, "entropy": entropy}
-    if impl == "reference":
-        z = reference.project(head.x, head.weight, head.bias)
-        got = reference.row_statistics(z, rows.target[:, None], **shape)
-    else:
-        got = linear_ops.linear_statistics(
-            head.x, head.weight, head.bias, rows.target[:, None], **shape,
-            compute=head.compute, logits_dtype=head.logits_dtype, chunk=head.chunk,
-        )  # fmt: skip
+    o = RowOptions(entropy=entropy, softcap=softcap or 0.0, temperature=temperature)
+    got = row_statistics(head, rows.target[:, None], None, o, impl=impl)
     dtype = result_dtype(input.dtype)
     logprob = torch.where(rows.valid, got.logit[:, 0] - got.lse, 0.0).to(dtype).reshape(rows.shape)
     if not entropy:

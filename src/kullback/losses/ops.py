@@ -18,7 +18,15 @@ from torch import Tensor
 from kullback.losses import blocks, kinds
 from kullback.losses.memory import empty_like
 from kullback.losses.operator import Operator
-from kullback.losses.statistics import DivergenceStatistics, RowStatistics, empty_statistics, wide
+from kullback.losses.statistics import (
+    DivergenceStatistics,
+    PairOptions,
+    RowDerivatives,
+    RowOptions,
+    RowStatistics,
+    empty_statistics,
+    wide,
+)
 
 
 def kernels(z: Tensor) -> ModuleType:
@@ -46,24 +54,13 @@ def _compute_row_statistics(
     softcap: float,
     temperature: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    return tuple(
-        kernels(z).statistics(
-            z,
-            ids,
-            class_weight,
-            smooth=smooth,
-            entropy=entropy,
-            top=top,
-            complement=False,
-            softcap=softcap,
-            temperature=temperature,
-        )
-    )
+    o = RowOptions(smooth, entropy, top, complement=False, softcap=softcap, temperature=temperature)
+    return tuple(kernels(z).statistics(z, ids, class_weight, o))
 
 
-def _fake_row_statistics(z, ids, class_weight, smooth, entropy, top, softcap, temperature):  # type: ignore[no-untyped-def]
-    del class_weight, softcap, temperature
-    return tuple(empty_statistics(z, z.shape[0], ids, smooth=smooth, entropy=entropy, top=top))
+def _fake_row_statistics(z, ids, class_weight, smooth, entropy, top, *_):  # type: ignore[no-untyped-def]
+    del class_weight
+    return tuple(empty_statistics(z, z.shape[0], ids, RowOptions(smooth, entropy, top)))
 
 
 def _compute_row_statistics_backward(
@@ -80,22 +77,9 @@ def _compute_row_statistics_backward(
     temperature: float,
 ) -> Tensor:
     dz = empty_like(z)
-    kernels(z).gradient(
-        z,
-        ids,
-        class_weight,
-        lse,
-        row_entropy,
-        g_lse,
-        g_logit,
-        g_smooth,
-        g_entropy,
-        dz,
-        whole=True,
-        complement=False,
-        softcap=softcap,
-        temperature=temperature,
-    )
+    g = RowDerivatives(g_lse, g_logit, g_smooth, g_entropy)
+    o = RowOptions(softcap=softcap, temperature=temperature)
+    kernels(z).gradient(z, ids, class_weight, lse, row_entropy, g, dz, o, whole=True)
     return dz
 
 
@@ -132,39 +116,22 @@ _row_statistics = Operator(
 )
 
 
-def row_statistics(
-    z: Tensor,
-    ids: Tensor | None,
-    class_weight: Tensor | None = None,
-    *,
-    smooth: bool = False,
-    entropy: bool = False,
-    top: bool = False,
-    softcap: float = 0.0,
-    temperature: float = 1.0,
-) -> RowStatistics:
+def row_statistics(z: Tensor, ids: Tensor | None, class_weight: Tensor | None, o: RowOptions) -> RowStatistics:
     """Row statistics of logits z [N, V], differentiable in z."""
-    return RowStatistics(*_row_statistics(z, ids, class_weight, smooth, entropy, top, softcap, temperature))
+    assert not o.complement  # it would overwrite z
+    flags = o.smooth, o.entropy, o.top
+    return RowStatistics(*_row_statistics(z, ids, class_weight, *flags, o.softcap, o.temperature))
 
 
 def _compute_divergence(
     teacher: Tensor, student: Tensor, kind: str, beta: float, softcap_t: float, softcap_s: float, temperature: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return tuple(
-        kernels(student).divergence_statistics(
-            teacher,
-            student,
-            kind=kind,
-            beta=beta,
-            softcap_t=softcap_t,
-            softcap_s=softcap_s,
-            temperature=temperature,
-        )
-    )
+    o = PairOptions(kind, beta, softcap_t, softcap_s, temperature)
+    return tuple(kernels(student).divergence_statistics(teacher, student, o))
 
 
-def _fake_divergence(teacher, student, kind, beta, softcap_t, softcap_s, temperature):  # type: ignore[no-untyped-def]
-    del teacher, kind, beta, softcap_t, softcap_s, temperature
+def _fake_divergence(teacher, student, *_):  # type: ignore[no-untyped-def]
+    del teacher
     return tuple(student.new_empty(student.shape[0], dtype=wide(student)) for _ in range(4))
 
 
@@ -182,18 +149,9 @@ def _compute_divergence_backward(
     temperature: float,
 ) -> Tensor:
     dz = empty_like(student)
-    kernels(student).divergence_gradient(
-        teacher,
-        student,
-        DivergenceStatistics(mean_score, lse_t, lse_s, mean_score),
-        weight,
-        dz,
-        kind=kind,
-        beta=beta,
-        softcap_t=softcap_t,
-        softcap_s=softcap_s,
-        temperature=temperature,
-    )
+    got = DivergenceStatistics(mean_score, lse_t, lse_s, mean_score)
+    o = PairOptions(kind, beta, softcap_t, softcap_s, temperature)
+    kernels(student).divergence_gradient(teacher, student, got, weight, dz, o)
     return dz
 
 
@@ -206,12 +164,12 @@ _divergence_backward = Operator("divergence_backward", _compute_divergence_backw
 
 
 def _keep_divergence(ctx: Any, inputs: Any, output: Any) -> None:
-    teacher, student, kind, beta, softcap_t, softcap_s, temperature = inputs
+    teacher, student, *options = inputs
     _, lse_t, lse_s, mean_score = output
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(lse_t, lse_s, mean_score)
     ctx.save_for_backward(teacher, student, lse_t, lse_s, mean_score)
-    ctx.options = (kind, beta, softcap_t, softcap_s, temperature)
+    ctx.options = PairOptions(*options)
 
 
 def divergence_derivatives(
@@ -219,18 +177,17 @@ def divergence_derivatives(
     student: Tensor,
     got: DivergenceStatistics,
     g: Tensor,
-    options: tuple[str, float, float, float, float],
+    o: PairOptions,
     needs: Sequence[bool],
 ) -> tuple[Tensor | None, Tensor | None]:
     """(dz of the teacher, dz of the student) where they are needed, from the statistics and each row's derivative."""
-    kind, beta, softcap_t, softcap_s, temperature = options
     _, lse_t, lse_s, mean = got
     d_teacher = d_student = None
     if needs[1]:
-        d_student = _divergence_backward(teacher, student, lse_t, lse_s, mean, g, *options)
+        d_student = _divergence_backward(teacher, student, lse_t, lse_s, mean, g, *o)
     if needs[0]:
         # The teacher's derivative is the student's of the mirrored divergence; only its mean score is new.
-        mirrored = (*kinds.mirror(kind, beta), softcap_s, softcap_t, temperature)
+        mirrored = PairOptions(*kinds.mirror(o.kind, o.beta), o.softcap_s, o.softcap_t, o.temperature)
         mean = _divergence(student, teacher, *mirrored)[3]
         d_teacher = _divergence_backward(student, teacher, lse_s, lse_t, mean, g, *mirrored)
     return d_teacher, d_student
@@ -247,18 +204,10 @@ def _divergence_gradient(ctx: Any, g: Any, *_: Any) -> Any:
 _divergence = Operator("divergence", _compute_divergence, _fake_divergence, _keep_divergence, _divergence_gradient)
 
 
-def divergence_rows(
-    teacher: Tensor,
-    student: Tensor,
-    *,
-    kind: str,
-    beta: float,
-    softcap_t: float = 0.0,
-    softcap_s: float = 0.0,
-    temperature: float = 1.0,
-) -> Tensor:
+def divergence_rows(teacher: Tensor, student: Tensor, o: PairOptions) -> Tensor:
     """[N] divergences of rows of logits, differentiable in both."""
-    return _divergence(teacher, student, kind, beta, softcap_t, softcap_s, temperature)[0]
+    rows: Tensor = _divergence(teacher, student, *o)[0]
+    return rows
 
 
 def scale_(dz: Tensor, g: Tensor) -> Tensor:

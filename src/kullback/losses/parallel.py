@@ -15,11 +15,12 @@ import torch.distributed as dist
 from torch import Tensor
 
 from kullback.errors import InvalidInput
-from kullback.losses import kinds, linear_ops, ops, terms
+from kullback.losses import kinds, ops, terms
 from kullback.losses.collectives import Group, divergence_statistics, first_of, share, together
 from kullback.losses.distillation import Kind
-from kullback.losses.head import Head, token_blocks, within
-from kullback.losses.linear import HeadOptions, needs, operands
+from kullback.losses.head import Head
+from kullback.losses.linear import needs, operands, row_statistics
+from kullback.losses.linear_ops.gradients import times
 from kullback.losses.operator import refuse_double_backward
 from kullback.losses.options import (
     Reduction,
@@ -27,11 +28,13 @@ from kullback.losses.options import (
     check,
     check_floating,
     normalize,
+    normalized,
     reduce,
     result_dtype,
     tokens,
 )
-from kullback.losses.statistics import RowStatistics
+from kullback.losses.statistics import PairOptions, RowOptions, RowStatistics, Spread
+from kullback.losses.workspace import sums_dtype, token_blocks, within
 
 
 def _loss(
@@ -40,19 +43,15 @@ def _loss(
     local: int,
     group: Group,
     class_weight: Tensor | None,
+    spread: Spread,
     *,
-    label_smoothing: float,
-    z_loss: float,
     reduction: str,
     normalizer: Tensor | float | None,
 ) -> Tensor:
-    got = together(got, group, entropy=False, smooth=label_smoothing > 0.0)
+    got = together(got, group, entropy=False, smooth=spread.label_smoothing > 0.0)
     assert rows.target is not None
     classes = local * dist.get_world_size(group) if class_weight is None else class_weight.shape[0]
-    losses = terms.loss_rows(
-        got.lse, got.logit[:, 0], got.smooth, rows.target, class_weight,
-        label_smoothing=label_smoothing, z_loss=z_loss, classes=classes,
-    )  # fmt: skip
+    losses = terms.loss_rows(got, rows.target, class_weight, spread, classes=classes)
     return reduce(losses, rows, reduction=reduction, normalizer=normalizer, class_weight=class_weight)
 
 
@@ -92,25 +91,12 @@ def cross_entropy(
         token_weight=token_weight,
     )
     assert rows.target is not None
-    got = ops.row_statistics(
-        z,
-        (rows.target - start)[:, None],
-        _slice(class_weight, start, z.shape[-1]),
-        smooth=label_smoothing > 0.0,
-        softcap=softcap or 0.0,
-        temperature=temperature,
-    )
-    return _loss(
-        got,
-        rows,
-        z.shape[-1],
-        group,
-        class_weight,
-        label_smoothing=label_smoothing,
-        z_loss=z_loss,
-        reduction=reduction,
-        normalizer=normalizer,
-    ).to(result_dtype(input.dtype))
+    o = RowOptions(label_smoothing > 0.0, softcap=softcap or 0.0, temperature=temperature)
+    own = _slice(class_weight, start, z.shape[-1])
+    got = ops.row_statistics(z, (rows.target - start)[:, None], own, o)
+    how: dict[str, Any] = {"reduction": reduction, "normalizer": normalizer}
+    loss = _loss(got, rows, z.shape[-1], group, class_weight, Spread(label_smoothing, z_loss), **how)
+    return loss.to(result_dtype(input.dtype))
 
 
 def _slice(class_weight: Tensor | None, start: int, size: int) -> Tensor | None:
@@ -123,24 +109,15 @@ def _head_statistics(
     target: Tensor,
     start: int,
     group: Group,
-    options: HeadOptions,
-    class_weight: Tensor | None = None,
-    **flags: bool,
+    bias: Tensor | None,
+    class_weight: Tensor | None,
+    o: RowOptions,
 ) -> RowStatistics:
-    head = operands(input, weight, options, wide_logits=True)
-    return linear_ops.linear_statistics(
-        share(head.x, group),
-        head.weight,
-        head.bias,
-        (target - start)[:, None],
-        _slice(class_weight, start, weight.shape[0]),
-        softcap=options.get("softcap") or 0.0,
-        temperature=options.get("temperature", 1.0),
-        compute=head.compute,
-        logits_dtype=head.logits_dtype,
-        chunk=head.chunk,
-        **flags,
-    )
+    head = operands(input, weight, {"bias": bias}, wide_logits=True)
+    own = _slice(class_weight, start, weight.shape[0])
+    # The ranks' parts of dx may be large and cancel: they are added before they are rounded to 16 bits.
+    x = share(head.x.to(sums_dtype(head.compute)), group)
+    return row_statistics(head._replace(x=x), (target - start)[:, None], own, o, impl="fused")
 
 
 def linear_cross_entropy(
@@ -180,21 +157,11 @@ def linear_cross_entropy(
         token_weight=token_weight,
     )
     assert rows.target is not None
-    options: HeadOptions = {"bias": bias, "softcap": softcap, "temperature": temperature}
-    got = _head_statistics(
-        input, weight, rows.target, start, group, options, class_weight, smooth=label_smoothing > 0.0
-    )
-    return _loss(
-        got,
-        rows,
-        weight.shape[0],
-        group,
-        class_weight,
-        label_smoothing=label_smoothing,
-        z_loss=z_loss,
-        reduction=reduction,
-        normalizer=normalizer,
-    ).to(result_dtype(input.dtype))
+    o = RowOptions(label_smoothing > 0.0, softcap=softcap or 0.0, temperature=temperature)
+    got = _head_statistics(input, weight, rows.target, start, group, bias, class_weight, o)
+    how: dict[str, Any] = {"reduction": reduction, "normalizer": normalizer}
+    loss = _loss(got, rows, weight.shape[0], group, class_weight, Spread(label_smoothing, z_loss), **how)
+    return loss.to(result_dtype(input.dtype))
 
 
 def linear_logprob_entropy(
@@ -215,8 +182,8 @@ def linear_logprob_entropy(
     start = first_of(weight.shape[0], first_class, group)
     rows = tokens(input.shape[:-1], input.device, input.dtype, target=target, ignore_index=ignore_index)
     assert rows.target is not None
-    options: HeadOptions = {"bias": bias, "softcap": softcap, "temperature": temperature}
-    got = _head_statistics(input, weight, rows.target, start, group, options, entropy=True)
+    o = RowOptions(entropy=True, softcap=softcap or 0.0, temperature=temperature)
+    got = _head_statistics(input, weight, rows.target, start, group, bias, None, o)
     got = together(got, group, entropy=True, smooth=False)
     dtype = result_dtype(input.dtype)
     logprob = torch.where(rows.valid, got.logit[:, 0] - got.lse, 0.0).to(dtype).reshape(rows.shape)
@@ -237,23 +204,25 @@ class _LinearDivergence(torch.autograd.Function):  # type: ignore[misc]
         weight: Tensor,
         group: Group,
         chunk: int,
-        options: dict[str, Any],
+        o: PairOptions,
     ) -> Tensor:
-        head.need(
-            x=ctx.needs_input_grad[0], weight=ctx.needs_input_grad[1], bias=bias is not None and ctx.needs_input_grad[2]
-        )
         n, classes, device = x.shape[0], w.shape[0], x.device
         total = torch.zeros((), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
-        sizes = 2 * head.logits_dtype.itemsize, head.x.dtype.itemsize
-        for block in token_blocks(n, classes, x.shape[1], chunk=chunk, device=device, bytes_each=sizes):
+        sizes = head.sizes(2 * head.logits_dtype.itemsize, in_place=False)
+        blocks = token_blocks(n, classes, x.shape[1], sizes, chunk=chunk, device=device)
+        needs = ctx.needs_input_grad[:3]
+        head.need(x=needs[0], weight=needs[1], bias=bias is not None and needs[2], blocks=len(blocks), shared=True)
+        for block in blocks:
             dz = head.buffer(block.tokens)
             for part in block.chunks:
                 z_s, z_t = head.logits(part), teacher.logits(part)
-                got = divergence_statistics(z_t, z_s, group, options)
+                got = divergence_statistics(z_t, z_s, group, o)
                 total += torch.where(weight[part] != 0.0, got.value * weight[part], 0.0).sum()
                 out = dz[within(part, block.tokens)]
-                ops.kernels(z_s).divergence_gradient(z_t, z_s, got, weight[part], out, whole=False, **options)
+                ops.kernels(z_s).divergence_gradient(z_t, z_s, got, weight[part], out, o)
+                del z_s, z_t, out  # before there are others
             head.add(dz, block.tokens)
+            del dz
         if head.dx is not None:
             dist.all_reduce(head.dx, group=group)
         ctx.save_for_backward(*head.derivatives())
@@ -265,7 +234,7 @@ class _LinearDivergence(torch.autograd.Function):  # type: ignore[misc]
         if torch.is_grad_enabled():
             refuse_double_backward(ctx)
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
-        return *((d * g.to(d.dtype)).to(dtype) if d.numel() else None for d, dtype in pairs), *(None,) * 6
+        return *(times(d, g, dtype) if d.numel() else None for d, dtype in pairs), *(None,) * 6
 
 
 def linear_divergence(
@@ -313,11 +282,11 @@ def linear_divergence(
     if temperature_scaling == "t2":
         factor *= temperature**2
     rows = tokens(input.shape[:-1], input.device, input.dtype, mask=mask, token_weight=token_weight)
-    caps = {"softcap_t": teacher_softcap or 0.0, "softcap_s": softcap or 0.0, "temperature": temperature}
+    o = PairOptions(name, beta, teacher_softcap or 0.0, softcap or 0.0, temperature)
     with torch.no_grad():
         head = Head(*student[:3], compute=student.compute, logits_dtype=student.logits_dtype)
         teacher = Head(*other[:3], compute=other.compute, logits_dtype=student.logits_dtype)
-    total = _LinearDivergence.apply(
-        *student[:3], teacher, head, rows.weight * factor, group, student.chunk, {"kind": name, "beta": beta, **caps}
-    )
-    return normalize(total, rows, reduction=reduction, normalizer=normalizer).to(result_dtype(input.dtype))
+    before = student.compute == torch.bfloat16
+    weights, how = normalized(rows, before=before, reduction=reduction, normalizer=normalizer)
+    total = _LinearDivergence.apply(*student[:3], teacher, head, weights * factor, group, student.chunk, o)
+    return normalize(total, rows, **how).to(result_dtype(input.dtype))

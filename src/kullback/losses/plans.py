@@ -9,22 +9,20 @@ slices of the vocabulary (dW is then written once): four products, for losses wh
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import torch
 from torch import Tensor
 
 from kullback.losses import ops, terms
-from kullback.losses.head import Head, class_chunks, even, logits_chunk, one_block, token_blocks, within
-from kullback.losses.statistics import RowStatistics, empty_statistics
-
-
-class Derivatives(NamedTuple):
-    """dx, dw, db; empty where they were not needed."""
-
-    x: Tensor
-    weight: Tensor
-    bias: Tensor
+from kullback.losses.head import Derivatives, Head
+from kullback.losses.statistics import (
+    PairOptions,
+    RowDerivatives,
+    RowOptions,
+    RowStatistics,
+    Spread,
+    empty_statistics,
+)
+from kullback.losses.workspace import class_chunks, even, logits_chunk, token_blocks, within
 
 
 def packed(weight: Tensor) -> Tensor | None:
@@ -39,8 +37,21 @@ def spread(rows: Tensor, kept: Tensor, n: int) -> Tensor:
     return rows.new_zeros((n, *rows.shape[1:])).index_copy_(0, kept, rows)
 
 
+def power_of_two(g: list[Tensor | None], like: Tensor) -> Tensor:
+    """A number near the largest of the derivatives, dividing by which rounds nothing; 1 where there is none.
+
+    It is taken out and put back at the end, or float16 would flush 1/N of a probability to 0.
+    """
+    given = [x for x in g if x is not None and x.numel()]
+    if not given:
+        return like.new_ones(())
+    largest = torch.stack([x.abs().amax() for x in given]).amax()
+    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
+    return torch.where((unit > 0.0) & torch.isfinite(largest), unit, 1.0)
+
+
 def statistics(
-    head: Head, ids: Tensor | None, class_weight: Tensor | None, *, chunk: int, **options: Any
+    head: Head, ids: Tensor | None, class_weight: Tensor | None, o: RowOptions, *, chunk: int
 ) -> RowStatistics:
     """Row statistics of a head's logits, chunk by chunk of tokens."""
     n, classes = head.x.shape[0], head.weight.shape[0]
@@ -49,10 +60,10 @@ def statistics(
         z = head.logits(tokens)
         rows = None if ids is None else ids[tokens]
         weight = class_weight[tokens] if class_weight is not None and class_weight.ndim == 2 else class_weight
-        parts.append(ops.kernels(z).statistics(z, rows, weight, **options))
+        parts.append(ops.kernels(z).statistics(z, rows, weight, o))
+        del z  # before there is another
     if not parts:
-        asked = {name: options[name] for name in ("smooth", "entropy", "top")}
-        return empty_statistics(head.logits(), 0, ids, **asked)
+        return empty_statistics(head.logits(), 0, ids, o)
     return RowStatistics(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
@@ -62,38 +73,28 @@ def statistics_gradient(
     class_weight: Tensor | None,
     lse: Tensor,
     row_entropy: Tensor | None,
-    derivatives: tuple[Tensor | None, ...],
+    g: RowDerivatives,
+    o: RowOptions,
     *,
     chunk: int,
-    **options: Any,
+    needs: list[bool],
 ) -> Derivatives:
-    """dx, dw, db from the derivatives of (lse, logit, smooth, entropy), by slices of the vocabulary."""
+    """dx, dw, db from the derivatives of the row statistics, by slices of the vocabulary."""
     n, classes = head.x.shape[0], head.weight.shape[0]
-    # The largest derivative is taken out and put back at the end, or float16 would flush 1/N of a probability to 0.
-    given = [g for g in derivatives if g is not None and g.numel()]
-    largest = torch.stack([g.abs().amax() for g in given]).amax() if given else head.x.new_ones(())
-    largest = torch.where((largest > 0.0) & torch.isfinite(largest), largest, 1.0)
-    g_lse, g_logit, g_smooth, g_entropy = (None if g is None else g / largest for g in derivatives)
-    for part in class_chunks(n, classes, chunk=chunk, device=head.x.device):
+    head.need_all(x=needs[0], weight=needs[1], bias=needs[2])
+    unit = power_of_two(list(g), lse)
+    g = RowDerivatives(*(None if x is None else x / unit for x in g))
+    in_place = head.logits_dtype == head.x.dtype
+    bytes_each = n * (head.logits_dtype.itemsize + (0 if in_place else head.x.dtype.itemsize)) + 4 * head.x.shape[1]
+    for part in class_chunks(classes, bytes_each, chunk=chunk, device=head.x.device):
         z = head.logits(classes=part)
-        dz = z if z.dtype == head.x.dtype else torch.empty_like(z, dtype=head.x.dtype)
+        dz = z if in_place else torch.empty_like(z, dtype=head.x.dtype)
         weight = class_weight[..., part] if class_weight is not None else None
-        ops.kernels(z).gradient(
-            z,
-            None if ids is None else ids - part.start,
-            weight,
-            lse,
-            row_entropy,
-            lse.new_zeros(lse.shape) if g_lse is None else g_lse,
-            g_logit,
-            g_smooth,
-            g_entropy,
-            dz,
-            whole=False,
-            **options,
-        )
-        head.add(dz, classes=part)
-    return Derivatives(*(d * largest.to(d.dtype) for d in head.derivatives()))
+        here = None if ids is None else ids - part.start
+        ops.kernels(z).gradient(z, here, weight, lse, row_entropy, g, dz, o, whole=False)
+        head.add_classes(dz, part, unit)
+        del z, dz  # before there are others
+    return head.all_derivatives(unit)
 
 
 def cross_entropy(
@@ -101,37 +102,36 @@ def cross_entropy(
     target: Tensor,
     class_weight: Tensor | None,
     weight: Tensor,
+    spread: Spread,
+    o: RowOptions,
     *,
     chunk: int,
     needs: list[bool],
-    **options: Any,
 ) -> tuple[RowStatistics, Derivatives]:
     """Row statistics and the derivatives of Σ weight·L, chunk by chunk of tokens."""
     n, classes = head.x.shape[0], head.weight.shape[0]
     parts = []
     in_place = head.logits_dtype == head.x.dtype
-    sizes = head.logits_dtype.itemsize, 0 if in_place else head.x.dtype.itemsize
-    placed: dict[str, Any] = {"chunk": chunk, "device": head.x.device, "bytes_each": sizes}
-    blocks = token_blocks(n, classes, head.x.shape[1], **placed)
-    head.need(x=needs[0], weight=needs[1], bias=needs[2], once=one_block(n, head.x.shape[1], **placed))
+    sizes = head.sizes(head.logits_dtype.itemsize, in_place=in_place)
+    blocks = token_blocks(n, classes, head.x.shape[1], sizes, chunk=chunk, device=head.x.device)
+    head.need(x=needs[0], weight=needs[1], bias=needs[2], blocks=len(blocks))
     for block in blocks:
         dz = None if in_place else head.buffer(block.tokens)
         for tokens in block.chunks:
             z = head.logits(tokens)
             out = z if dz is None else dz[within(tokens, block.tokens)]
-            got = ops.kernels(z).cross_entropy(z, target[tokens], class_weight, weight[tokens], out, **options)
+            got = ops.kernels(z).cross_entropy(z, target[tokens], class_weight, weight[tokens], out, spread, o)
             parts.append(got)
             if in_place:
                 head.add(z, tokens)
+            del z, out  # before there are others
         if dz is not None:
             head.add(dz, block.tokens)
+        del dz
     if not parts:
-        got = empty_statistics(
-            head.logits(), 0, target[:, None], smooth=options["label_smoothing"] > 0.0,
-            entropy=options["entropy"], top=options["top"],
-        )  # fmt: skip
-        return got, Derivatives(*head.derivatives())
-    return RowStatistics(*(torch.cat(column) for column in zip(*parts, strict=True))), Derivatives(*head.derivatives())
+        o = o._replace(smooth=spread.label_smoothing > 0.0)
+        return empty_statistics(head.logits(), 0, target[:, None], o), head.derivatives()
+    return RowStatistics(*(torch.cat(column) for column in zip(*parts, strict=True))), head.derivatives()
 
 
 def divergence(
@@ -139,21 +139,20 @@ def divergence(
     teacher: Head,
     target: Tensor | None,
     weight: Tensor | None,
+    o: PairOptions,
     *,
     factor: float,
     ce_weight: float,
     chunk: int,
     needs: list[bool],
-    **options: Any,
 ) -> tuple[Tensor, Derivatives]:
     """[N] factor·D + ce_weight·CE, and the derivatives of Σ weight·that unless `weight` is None."""
     n, classes, device = head.x.shape[0], head.weight.shape[0], head.x.device
     values = torch.zeros(n, dtype=torch.float64 if device.type == "cpu" else head.sums, device=device)
-    sizes = 2 * head.logits_dtype.itemsize, head.x.dtype.itemsize
-    placed: dict[str, Any] = {"chunk": chunk, "device": device, "bytes_each": sizes}
-    blocks = token_blocks(n, classes, head.x.shape[1], **placed)
-    head.need(x=needs[0], weight=needs[1], bias=needs[2], once=one_block(n, head.x.shape[1], **placed))
-    plain = {"label_smoothing": 0.0, "z_loss": 0.0, "softcap": options["softcap_s"], "temperature": 1.0}
+    sizes = head.sizes(2 * head.logits_dtype.itemsize, in_place=False)
+    blocks = token_blocks(n, classes, head.x.shape[1], sizes, chunk=chunk, device=device)
+    head.need(x=needs[0], weight=needs[1], bias=needs[2], blocks=len(blocks))
+    plain = RowOptions(softcap=o.softcap_s)  # of the cross-entropy, at temperature 1
     mixed = target is not None and ce_weight != 0.0
     for block in blocks:
         dz = None if weight is None else head.buffer(block.tokens)
@@ -164,20 +163,17 @@ def divergence(
             if mixed and target is not None:
                 y = target[tokens]
                 if weight is None or out is None:
-                    flags = {"smooth": False, "entropy": False, "top": False, "complement": False}
-                    capped = {"softcap": plain["softcap"], "temperature": 1.0}
-                    hard = kernels.statistics(z_s, y[:, None], None, **flags, **capped)
+                    hard = kernels.statistics(z_s, y[:, None], None, plain)
                 else:
-                    w = weight[tokens] * ce_weight
-                    hard = kernels.cross_entropy(z_s, y, None, w, out, entropy=False, top=False, **plain)
-                values[tokens] = ce_weight * terms.loss_rows(
-                    hard.lse, hard.logit[:, 0], hard.smooth, y, None, label_smoothing=0.0, z_loss=0.0, classes=classes
-                )
+                    hard = kernels.cross_entropy(z_s, y, None, weight[tokens] * ce_weight, out, Spread(), plain)
+                values[tokens] = ce_weight * terms.loss_rows(hard, y, None, Spread(), classes=classes)
             if weight is None or out is None:
-                got = kernels.divergence_statistics(z_t, z_s, **options)
+                got = kernels.divergence_statistics(z_t, z_s, o)
             else:
-                got = kernels.divergence(z_t, z_s, weight[tokens] * factor, out, accumulate=mixed, **options)
+                got = kernels.divergence(z_t, z_s, weight[tokens] * factor, out, o, accumulate=mixed)
             values[tokens] += factor * got.value
+            del z_s, z_t, out  # before there are others
         if dz is not None:
             head.add(dz, block.tokens)
-    return values, Derivatives(*head.derivatives())
+        del dz
+    return values, head.derivatives()

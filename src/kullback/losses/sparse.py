@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 
 from kullback.errors import InvalidDistribution, InvalidForm, InvalidInput
-from kullback.losses import kinds, linear_ops, reference
-from kullback.losses.linear import HeadOptions, operands
+from kullback.losses import kinds
+from kullback.losses.linear import HeadOptions, operands, row_statistics
 from kullback.losses.options import Reduction, check, check_ids, reduce, result_dtype, tokens
-from kullback.losses.statistics import RowStatistics
+from kullback.losses.statistics import RowOptions, RowStatistics
 
 
 def linear_sparse_kl(
@@ -67,14 +67,8 @@ def linear_sparse_kl(
     ids = teacher_ids.reshape(-1, k).to(torch.int64)
     if k < classes:
         ids = torch.where(teacher_logprobs.reshape(-1, k) == -torch.inf, -1, ids)  # outside the row: not taken from it
-    shape: dict[str, Any] = {"softcap": softcap or 0.0, "temperature": temperature, "complement": True}
-    if impl == "reference":
-        got = reference.row_statistics(reference.project(head.x, head.weight, head.bias), ids, **shape)
-    else:
-        got = linear_ops.linear_statistics(
-            head.x, head.weight, head.bias, ids, **shape,
-            compute=head.compute, logits_dtype=head.logits_dtype, chunk=head.chunk,
-        )  # fmt: skip
+    o = RowOptions(complement=True, softcap=softcap or 0.0, temperature=temperature)
+    got = row_statistics(head, ids, None, o, impl=impl)
     log_t = teacher_logprobs.reshape(-1, k).to(got.lse.dtype)
     if k < classes:
         got = got._replace(logit=torch.where(ids < 0, -torch.inf, got.logit))

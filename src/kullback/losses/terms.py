@@ -8,25 +8,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kullback.losses.statistics import RowDerivatives, RowStatistics, Spread
+
 
 def loss_rows(
-    lse: Tensor,
-    logit: Tensor,
-    smooth: Tensor,
+    got: RowStatistics,
     target: Tensor,
     class_weight: Tensor | None,
+    spread: Spread,
     *,
-    label_smoothing: float,
-    z_loss: float,
     classes: int,
 ) -> Tensor:
     """[N] losses L from the row statistics."""
-    loss = lse - logit
+    label_smoothing, z_loss = spread
+    lse = got.lse
+    loss = lse - got.logit[:, 0]
     if class_weight is not None:
         loss = loss * class_weight.to(lse.dtype)[target]
     if label_smoothing:
         total = classes if class_weight is None else class_weight.to(lse.dtype).sum()
-        loss = (1.0 - label_smoothing) * loss + (label_smoothing / classes) * (lse * total - smooth)
+        loss = (1.0 - label_smoothing) * loss + (label_smoothing / classes) * (lse * total - got.smooth)
     if z_loss:
         loss = loss + z_loss * lse.square()
     return loss
@@ -37,12 +38,12 @@ def derivatives(
     weight: Tensor,
     target: Tensor,
     class_weight: Tensor | None,
+    spread: Spread,
     *,
-    label_smoothing: float,
-    z_loss: float,
     classes: int,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """d(weight·L) / d(lse, logit, smooth); smooth is None without smoothing. A row of weight 0 gets exactly 0."""
+) -> RowDerivatives:
+    """The derivatives of weight·L in the row's statistics. A row of weight 0 gets exactly 0."""
+    label_smoothing, z_loss = spread
     hard = weight * (1.0 - label_smoothing)
     total: Tensor | int = classes
     if class_weight is not None:
@@ -54,4 +55,4 @@ def derivatives(
         g_lse = g_lse - g_smooth * total
     if z_loss:
         g_lse = g_lse + torch.where(weight == 0.0, 0.0, weight * (2.0 * z_loss) * lse.to(weight.dtype))
-    return g_lse, -hard, g_smooth
+    return RowDerivatives(g_lse, -hard[:, None], g_smooth)

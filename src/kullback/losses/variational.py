@@ -11,6 +11,7 @@ from torch import Tensor
 from kullback._special import normal_kl_log
 from kullback.errors import InvalidInput
 from kullback.losses import ops
+from kullback.losses.statistics import PairOptions
 
 
 def gaussian_kl(
@@ -57,7 +58,7 @@ def categorical_kl(logits: Tensor, prior_logits: Tensor | None = None, /) -> Ten
     p, q = torch.broadcast_tensors(logits, prior)
     classes = p.shape[-1]
     rows = ops.divergence_rows(
-        p.reshape(-1, classes).contiguous(), q.reshape(-1, classes).contiguous(), kind="forward_kl", beta=0.5
+        p.reshape(-1, classes).contiguous(), q.reshape(-1, classes).contiguous(), PairOptions("forward_kl")
     )
     return rows.reshape(p.shape[:-1]).to(logits.dtype)
 

@@ -4,13 +4,13 @@ No atomics, so the same input gives the same bits. Every output element is store
 are float32. Rows are addressed with 64-bit offsets.
 """
 
+from kullback.losses._triton.doors import cross_entropy, gradient, scale_, statistics
 from kullback.losses._triton.pairs import (
     divergence,
     divergence_gradient,
     divergence_part,
     divergence_statistics,
 )
-from kullback.losses._triton.rows import cross_entropy, gradient, scale_, statistics
 
 __all__ = [
     "cross_entropy",

@@ -1,11 +1,9 @@
-"""Divergences between two rows of logits: `blocks.divergence_*` as one kernel: two reads of both rows, or three."""
+"""Divergences between two rows of logits, `blocks.divergence_*` as one kernel: two reads of both (KL), or three."""
 
 # Triton types its kernels by what it is called with.
 # mypy: disable-error-code="untyped-decorator,no-untyped-def,attr-defined"
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 import triton
@@ -22,7 +20,7 @@ from kullback.losses._triton.primitives import (
     transform,
     undo_transform,
 )
-from kullback.losses.statistics import DivergenceStatistics
+from kullback.losses.statistics import DivergenceStatistics, PairOptions
 
 _FORWARD, _REVERSE, _SKEW_JS, _SKEW_KL, _TV, _REVERSE_SKEW = range(6)
 _CODES = {
@@ -120,6 +118,19 @@ def _divergence(
     ZT += row * t_stride
     ZS += row * s_stride
     offsets = tl.arange(0, BLOCK)
+    # Where the value and the gradient can be made in one read. Forward KL needs no mean score. Reverse KL's needs no
+    # normaliser, dz = s·(d − Σ s·d) for d = y_s − y_t less any number: the first read can sum it. The number, what the
+    # first block's maxima differ by, keeps the digits of rows that differ by a constant.
+    TOGETHER: tl.constexpr = (NORMALISE and SUMS and GRADIENT) and (KIND <= 1)
+    REVERSE: tl.constexpr = TOGETHER and KIND == 1
+    if REVERSE:
+        z_t = tl.load(ZT + offsets, mask=offsets < V, other=-float("inf"), eviction_policy="evict_last")
+        z_s = tl.load(ZS + offsets, mask=offsets < V, other=-float("inf"), eviction_policy="evict_last")
+        first_t = transform(tl.max(z_t.to(tl.float32), 0), cap_t, inverse_temperature, CAP_T)
+        first_s = transform(tl.max(z_s.to(tl.float32), 0), cap_s, inverse_temperature, CAP_S)
+        both = (tl.abs(first_t) < float("inf")) & (tl.abs(first_s) < float("inf"))
+        left_out = tl.where(both, first_s - first_t, 0.0)
+        moved = 0.0
     if NORMALISE:
         m_t = -float("inf")
         m_s = -float("inf")
@@ -133,7 +144,15 @@ def _divergence(
             y_t = tl.where(inside, transform(z_t, cap_t, inverse_temperature, CAP_T), -float("inf"))
             y_s = tl.where(inside, transform(z_s, cap_s, inverse_temperature, CAP_S), -float("inf"))
             m_t, sum_t = _grow(m_t, sum_t, y_t)
+            if REVERSE:
+                before = m_s
             m_s, sum_s = _grow(m_s, sum_s, y_s)
+            if REVERSE:
+                shift = tl.where(m_s == -float("inf"), 0.0, m_s)
+                e = tl.exp(y_s - shift)
+                shrink = tl.where(before == -float("inf"), 0.0, tl.exp(before - shift))
+                d = tl.where(e == 0.0, 0.0, (y_s - left_out) - y_t)
+                moved = tl.where(shrink == 0.0, 0.0, shrink * moved) + tl.sum(e * d, 0)
         # log p = (y − m) − log s: adding m + log s first would tilt the whole row by its rounding.
         log_t = tl.where(sum_t == 0.0, 0.0, tl.log(sum_t))
         log_s = tl.where(sum_s == 0.0, 0.0, tl.log(sum_s))
@@ -147,8 +166,8 @@ def _divergence(
     m_t = tl.where(m_t == -float("inf"), 0.0, m_t)
     m_s = tl.where(m_s == -float("inf"), 0.0, m_s)
     mean = 0.0
-    # Forward KL needs no mean score: its gradient is made in the same read as its value.
-    TOGETHER: tl.constexpr = (SUMS and GRADIENT) and (KIND == 0)
+    if REVERSE:
+        mean = tl.where(sum_s == 0.0, 0.0, moved / tl.where(sum_s == 0.0, 1.0, sum_s))
     if SUMS and not TOGETHER:
         value = 0.0
         for start in range(0, V, BLOCK):
@@ -174,21 +193,26 @@ def _divergence(
         # A row that is ∞ wherever the student moves has gradient 0.
         active = (weight != 0.0) & (tl.abs(mean) < float("inf"))
         value = 0.0
+        scores = 0.0
         for start in range(0, V, BLOCK):
             at = start + offsets
             inside = at < V
             z_t = tl.load(ZT + at, mask=inside, other=-float("inf"), eviction_policy="evict_first")
             z_s = tl.load(ZS + at, mask=inside, other=-float("inf"), eviction_policy="evict_first")
             y_s = tl.where(inside, transform(z_s, cap_s, inverse_temperature, CAP_S), -float("inf"))
-            lt = tl.where(inside, transform(z_t, cap_t, inverse_temperature, CAP_T), -float("inf")) - m_t - log_t
+            y_t = tl.where(inside, transform(z_t, cap_t, inverse_temperature, CAP_T), -float("inf"))
+            lt = y_t - m_t - log_t
             ls = y_s - m_s - log_s
             t = tl.exp(lt)
             s = tl.exp(ls)
             u = tl.where((lt == -float("inf")) & (ls == -float("inf")), 0.0, ls - lt)
+            if TOGETHER:
+                value += tl.sum(_entry(t, s, u, beta, KIND), 0)
             if KIND == 0:
-                if TOGETHER:
-                    value += tl.sum(_entry(t, s, u, beta, KIND), 0)
                 dy = weight * (s - t)
+            elif REVERSE:
+                scores += tl.sum(tl.where(s == 0.0, 0.0, s * u), 0)
+                dy = tl.where(s == 0.0, 0.0, weight * (s * (((y_s - left_out) - y_t) - mean)))
             else:
                 dy = tl.where(s == 0.0, 0.0, weight * (s * (_score(u, beta, KIND) - mean)))
             dz = tl.where(active, undo_transform(dy, y_s, cap_s, inverse_temperature, CAP_S), 0.0)
@@ -197,19 +221,15 @@ def _divergence(
             tl.store(DZ + at, dz.to(DZ.dtype.element_ty), mask=inside, eviction_policy="evict_first")
         if TOGETHER:
             tl.store(VALUE + row, value)
-            tl.store(MEAN + row, 0.0)
+            tl.store(MEAN + row, scores)
 
 
 def _run(
     z_t: Tensor,
     z_s: Tensor,
     got: DivergenceStatistics,
+    o: PairOptions,
     *,
-    kind: str,
-    beta: float,
-    softcap_t: float,
-    softcap_s: float,
-    temperature: float,
     normalise: bool,
     sums: bool,
     weight: Tensor | None = None,
@@ -234,13 +254,13 @@ def _run(
             got.mean_score,
             got.lse_s if weight is None else weight.float().contiguous(),
             v,
-            beta,
-            softcap_t or 1.0,
-            softcap_s or 1.0,
-            1.0 / temperature,
-            CAP_T=softcap_t > 0.0,
-            CAP_S=softcap_s > 0.0,
-            KIND=_CODES[kind],
+            o.beta,
+            o.softcap_t or 1.0,
+            o.softcap_s or 1.0,
+            1.0 / o.temperature,
+            CAP_T=o.softcap_t > 0.0,
+            CAP_S=o.softcap_s > 0.0,
+            KIND=_CODES[o.kind],
             NORMALISE=normalise,
             SUMS=sums,
             GRADIENT=out is not None,
@@ -253,41 +273,39 @@ def _empty(z: Tensor) -> DivergenceStatistics:
     return DivergenceStatistics(*(z.new_empty(z.shape[0], dtype=torch.float32) for _ in range(4)))
 
 
-def divergence_statistics(z_t: Tensor, z_s: Tensor, **options: Any) -> DivergenceStatistics:
+def divergence_statistics(z_t: Tensor, z_s: Tensor, o: PairOptions) -> DivergenceStatistics:
     """Value and statistics of D(teacher‖student) for rows of logits [N, V]."""
     got = _empty(z_s)
-    _run(z_t, z_s, got, normalise=True, sums=True, **options)
+    _run(z_t, z_s, got, o, normalise=True, sums=True)
     return got
 
 
-def divergence_part(z_t: Tensor, z_s: Tensor, lse_t: Tensor, lse_s: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
+def divergence_part(z_t: Tensor, z_s: Tensor, lse_t: Tensor, lse_s: Tensor, o: PairOptions) -> tuple[Tensor, Tensor]:
     """(Σ entries, Σ s·G) over the classes of z, for an lse that may sum over more of them."""
     got = _empty(z_s)._replace(lse_t=lse_t.float().contiguous(), lse_s=lse_s.float().contiguous())
-    _run(z_t, z_s, got, normalise=False, sums=True, **options)
+    _run(z_t, z_s, got, o, normalise=False, sums=True)
     return got.value, got.mean_score
 
 
 def divergence_gradient(
     z_t: Tensor,
     z_s: Tensor,
-    statistics: DivergenceStatistics,
+    got: DivergenceStatistics,
     weight: Tensor,
     out: Tensor,
+    o: PairOptions,
     *,
     accumulate: bool = False,
-    whole: bool = True,
-    **options: Any,
 ) -> None:
     """d(weight·D)/dz of the student into `out`."""
-    del whole
-    got = DivergenceStatistics(*(column.float().contiguous() for column in statistics))
-    _run(z_t, z_s, got, normalise=False, sums=False, weight=weight, out=out, accumulate=accumulate, **options)
+    single = DivergenceStatistics(*(column.float().contiguous() for column in got))
+    _run(z_t, z_s, single, o, normalise=False, sums=False, weight=weight, out=out, accumulate=accumulate)
 
 
 def divergence(
-    z_t: Tensor, z_s: Tensor, weight: Tensor, out: Tensor, *, accumulate: bool = False, **options: Any
+    z_t: Tensor, z_s: Tensor, weight: Tensor, out: Tensor, o: PairOptions, *, accumulate: bool = False
 ) -> DivergenceStatistics:
     """Statistics of a row and d(weight·D)/dz of the student in one launch."""
     got = _empty(z_s)
-    _run(z_t, z_s, got, normalise=True, sums=True, weight=weight, out=out, accumulate=accumulate, **options)
+    _run(z_t, z_s, got, o, normalise=True, sums=True, weight=weight, out=out, accumulate=accumulate)
     return got

@@ -1,18 +1,14 @@
-"""Row statistics and the gradients made of them: `blocks.statistics`, `gradient` and `cross_entropy` as one kernel."""
+"""One row of logits: its statistics, the gradient made of them, or both, in one program."""
 
 # Triton types its kernels by what it is called with.
 # mypy: disable-error-code="untyped-decorator,no-untyped-def,attr-defined"
 
 from __future__ import annotations
 
-import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
-from kullback.losses import terms
-from kullback.losses._triton.primitives import ROW_BLOCK, launch, on_device, transform, undo_transform
-from kullback.losses.statistics import RowStatistics, empty_statistics
+from kullback.losses._triton.primitives import transform, undo_transform
 
 
 @triton.jit
@@ -147,210 +143,6 @@ def _rows(
             tl.store(DZ + at, dz.to(DZ.dtype.element_ty), mask=inside, eviction_policy="evict_first")
 
 
-def _run(
-    z: Tensor,
-    class_weight: Tensor | None = None,
-    *,
-    statistics: bool,
-    softcap: float,
-    temperature: float,
-    lse: Tensor,
-    logit: Tensor | None = None,
-    smooth: Tensor | None = None,
-    entropy: Tensor | None = None,
-    top: Tensor | None = None,
-    out: Tensor | None = None,
-    ids: Tensor | None = None,
-    weight: Tensor | None = None,
-    g_lse: Tensor | None = None,
-    g_logit: Tensor | None = None,
-    g_smooth: Tensor | None = None,
-    g_entropy: Tensor | None = None,
-    slope: float = 0.0,
-) -> None:
-    """Launch `_rows` in the variant that the tensors given ask for; a pointer that it does not read is z's."""
-    v = z.shape[1]
-    if z.shape[0] == 0:
-        return
-    assert z.stride(1) == 1 or v == 1
-    rows = (lse, logit, smooth, entropy, top, weight, g_lse, g_logit, g_smooth, g_entropy)
-    with on_device(z):
-        _rows[(z.shape[0],)](
-            z,
-            z.stride(0),
-            z if out is None else out,
-            0 if out is None else out.stride(0),
-            z if ids is None else ids.contiguous(),
-            z if class_weight is None else class_weight,
-            class_weight.stride(0) if class_weight is not None and class_weight.ndim == 2 else 0,
-            *(z if pointer is None else pointer.contiguous() for pointer in rows),
-            v,
-            slope,
-            softcap or 1.0,
-            1.0 / temperature,
-            HAS_CAP=softcap > 0.0,
-            HAS_W=class_weight is not None,
-            STATISTICS=statistics,
-            PICK=logit is not None,
-            SMOOTHED=smooth is not None or g_smooth is not None,
-            WITH_ENTROPY=statistics and entropy is not None,
-            WITH_TOP=top is not None,
-            GRADIENT=out is not None,
-            ENTROPY_GRADIENT=g_entropy is not None,
-            HARD=g_logit is not None,
-            SLOPE=slope != 0.0,
-            **launch(v, ROW_BLOCK),
-        )
-
-
-def _pick(z: Tensor, ids: Tensor, *, softcap: float, temperature: float) -> Tensor:
-    """Transformed logits at ids [N, K]; 0 where an id lies outside the row."""
-    here = (ids >= 0) & (ids < z.shape[1])
-    y = z.gather(1, torch.where(here, ids, 0)).float()
-    if softcap:
-        y = softcap * torch.tanh(y / softcap)
-    return torch.where(here, y / temperature, 0.0)
-
-
-def _empty_ids(z: Tensor, ids: Tensor) -> None:
-    """Take the classes in ids out of the rows: their logits become −∞."""
-    here = (ids >= 0) & (ids < z.shape[1])
-    z.scatter_add_(1, torch.where(here, ids, 0), torch.where(here, -torch.inf, 0.0).to(z.dtype))
-
-
-def statistics(
-    z: Tensor,
-    ids: Tensor | None,
-    class_weight: Tensor | None,
-    *,
-    smooth: bool,
-    entropy: bool,
-    top: bool,
-    complement: bool,
-    softcap: float,
-    temperature: float,
-) -> RowStatistics:
-    """Row statistics of logits z [N, V]; with `complement`, z is overwritten."""
-    shape = {"softcap": softcap, "temperature": temperature}
-    out = empty_statistics(z, z.shape[0], ids, smooth=smooth, entropy=entropy, top=top)
-    one = ids is not None and ids.shape[1] == 1 and not complement
-    if ids is not None and not one:
-        out.logit.copy_(_pick(z, ids, **shape))
-        if complement:
-            _empty_ids(z, ids)
-    _run(
-        z,
-        class_weight if smooth else None,
-        statistics=True,
-        lse=out.lse,
-        logit=out.logit if one else None,
-        ids=ids if one else None,
-        smooth=out.smooth if smooth else None,
-        entropy=out.entropy if entropy else None,
-        top=out.top if top else None,
-        **shape,
-    )
-    return out
-
-
-def gradient(
-    z: Tensor,
-    ids: Tensor | None,
-    class_weight: Tensor | None,
-    lse: Tensor,
-    row_entropy: Tensor | None,
-    g_lse: Tensor,
-    g_logit: Tensor | None,
-    g_smooth: Tensor | None,
-    g_entropy: Tensor | None,
-    out: Tensor,
-    *,
-    whole: bool,
-    complement: bool,
-    softcap: float,
-    temperature: float,
-) -> None:
-    """From the derivatives of the row statistics to dz; with `complement`, z is overwritten."""
-    del whole
-    hard = ids is not None and g_logit is not None and ids.shape[1] == 1 and not complement
-    at_ids = None
-    if complement and ids is not None:
-        at_ids = _chain(_pick(z, ids, softcap=softcap, temperature=temperature), softcap, temperature)
-        _empty_ids(z, ids)
-    elif ids is not None and not hard:
-        at_ids = _chain(_pick(z, ids, softcap=softcap, temperature=temperature), softcap, temperature)
-    _run(
-        z,
-        class_weight if g_smooth is not None else None,
-        statistics=False,
-        softcap=softcap,
-        temperature=temperature,
-        lse=lse.float(),
-        entropy=row_entropy.float() if row_entropy is not None and g_entropy is not None else None,
-        out=out,
-        ids=ids if hard else None,
-        g_lse=g_lse.float(),
-        g_logit=g_logit.float() if hard and g_logit is not None else None,
-        g_smooth=None if g_smooth is None else g_smooth.float(),
-        g_entropy=None if g_entropy is None else g_entropy.float(),
-    )
-    if at_ids is not None and ids is not None and g_logit is not None:
-        # The ids of a row differ, so every element is added to once: the same bits each time.
-        here = (ids >= 0) & (ids < z.shape[1])
-        added = torch.where(here, g_logit.float() * at_ids, 0.0)
-        out.scatter_add_(1, torch.where(here, ids, 0), added.to(out.dtype))
-
-
-def _chain(y: Tensor, softcap: float, temperature: float) -> Tensor:
-    """dy/dz at y."""
-    slope = torch.full_like(y, 1.0 / temperature)
-    return slope * (1.0 - (y * (temperature / softcap)).square()) if softcap else slope
-
-
-def cross_entropy(
-    z: Tensor,
-    target: Tensor,
-    class_weight: Tensor | None,
-    weight: Tensor,
-    out: Tensor,
-    *,
-    entropy: bool,
-    top: bool,
-    label_smoothing: float,
-    z_loss: float,
-    softcap: float,
-    temperature: float,
-) -> RowStatistics:
-    """Statistics of a row and d(weight·L)/dz in one launch: read once from memory, again from cache; `out` may be z."""
-    smooth = label_smoothing > 0.0
-    got = empty_statistics(z, z.shape[0], target[:, None], smooth=smooth, entropy=entropy, top=top)
-    # The derivative in lse is the one at lse = 0 plus slope·weight·lse, which the kernel adds when it knows lse.
-    g_lse, g_logit, g_smooth = terms.derivatives(
-        torch.zeros_like(weight), weight, target, class_weight,
-        label_smoothing=label_smoothing, z_loss=0.0, classes=z.shape[1],
-    )  # fmt: skip
-    _run(
-        z,
-        class_weight if smooth else None,
-        statistics=True,
-        softcap=softcap,
-        temperature=temperature,
-        lse=got.lse,
-        logit=got.logit,
-        smooth=got.smooth if smooth else None,
-        entropy=got.entropy if entropy else None,
-        top=got.top if top else None,
-        out=out,
-        ids=target,
-        weight=weight.float(),
-        g_lse=g_lse.float(),
-        g_logit=g_logit.float(),
-        g_smooth=None if g_smooth is None else g_smooth.float(),
-        slope=2.0 * z_loss,
-    )
-    return got
-
-
 @triton.jit
 def _scale(D, G, n, BLOCK: tl.constexpr):
     g = tl.load(G).to(tl.float32)
@@ -358,9 +150,3 @@ def _scale(D, G, n, BLOCK: tl.constexpr):
         at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
         d = tl.load(D + at, mask=at < n)
         tl.store(D + at, (d.to(tl.float32) * g).to(D.dtype.element_ty), mask=at < n)
-
-
-def scale_(dz: Tensor, g: Tensor) -> None:
-    """dz·g in place for contiguous dz; a g of 1 is seen on the device and moves nothing."""
-    with on_device(dz):
-        _scale[(triton.cdiv(dz.numel(), 4096),)](dz, g, dz.numel(), BLOCK=4096, num_warps=8)

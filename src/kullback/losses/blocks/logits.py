@@ -19,7 +19,7 @@ def row_blocks(z: Tensor) -> Iterator[slice]:
         yield slice(start, min(start + step, z.shape[0]))
 
 
-def transform(z: Tensor, dtype: torch.dtype, *, softcap: float, temperature: float) -> Tensor:
+def transform(z: Tensor, dtype: torch.dtype, softcap: float, temperature: float) -> Tensor:
     """The logits y = softcap·tanh(z/softcap)/temperature in `dtype`, always a fresh tensor; softcap 0 means none."""
     y = z.to(dtype, copy=True)
     if softcap:
@@ -31,7 +31,7 @@ def transform(z: Tensor, dtype: torch.dtype, *, softcap: float, temperature: flo
     return y
 
 
-def undo_transform(dy: Tensor, y: Tensor, *, softcap: float, temperature: float) -> None:
+def undo_transform(dy: Tensor, y: Tensor, softcap: float, temperature: float) -> None:
     """From dy to dz = dy·(1 − (y·temperature/softcap)²)/temperature, in place."""
     if softcap:
         dy.mul_(1.0 - (y * (temperature / softcap)).clamp_(-1.0, 1.0).square())
