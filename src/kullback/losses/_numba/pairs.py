@@ -150,7 +150,8 @@ def sums(kind: int) -> Any:
                     scores += np.float64(score)
                     more += np.float64(gap)
                 value[r], mean[r] = total, scores
-                shows = (abs(more) if kind == TV else more * more) > SHOWS * total
+                first_order = 0.0 if kind == FORWARD else abs(more * scores)  # of the value, in the student's mass
+                shows = (abs(more) if kind == TV else max(more * more, first_order)) > SHOWS * total
                 shows = shows and again == 0
                 if not (normalise and abs(more) < 0.5):
                     break
