@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 # The first part has this many rows a topic, each next one four times as many.
 _ROWS_A_TOPIC, _GROWTH = 6, 4
-# Rounds on the last part and on those before; both measured on Reuters R8 and on 20 newsgroups.
+# Rounds on the last part and on those before; both measured on Reuters R8.
 _LAST_ROUNDS, _ROUNDS = 5, 10
 # Share of the whole data's distribution in the topics that a part hands on.
 _BLUR = 0.6
