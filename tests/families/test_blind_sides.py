@@ -138,3 +138,27 @@ def test_powers_of_a_density_that_underflows() -> None:
         F.renyi_divergence(F.Normal(0.0, 30.0), q, alpha=2.0)
     with pytest.raises(NoClosedForm):
         F.renyi_divergence(F.Normal(0.0, 30.0), q, alpha=0.9999)
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        # p²/q → ½x², ½, ½√x, where log p and log(p/q) cancel to nothing from x = 1e13 on
+        (F.Gamma(2.0, 1.0), F.Exponential(2.0)),
+        (F.Gamma(1.0, 1.0), F.Gamma(1.0, 2.0)),
+        (F.Gamma(1.5, 1.0), F.Gamma(1.5, 2.0)),
+        (F.Laplace(0.0, 1.0), F.Logistic(0.0, 0.5)),
+    ],
+)
+def test_a_power_that_does_not_fade_where_its_logarithms_have_no_digits_left_is_infinite(p: Any, q: Any) -> None:
+    from kullback.families.renyi import _one
+
+    assert _one(p, q, 2.0) == math.inf
+    assert F.renyi_divergence(p, q, alpha=2.0) == math.inf
+
+
+def test_a_power_that_fades_there_keeps_its_value() -> None:
+    # ∫(½e^{−|x|})²/q, q logistic of scale .6: mpmath, 30 digits, quad over [0, 1, 10, 100, ∞], twice
+    assert F.renyi_divergence(F.Laplace(0.0, 1.0), F.Logistic(0.0, 0.6), alpha=2.0) == pytest.approx(
+        0.24827952458575214, rel=1e-10
+    )

@@ -27,6 +27,8 @@ _LARGE, _UNDERFLOWED = 690.0, (690.0, 760.0)
 _NOISE = 1e-9
 # a slope that is none
 _FLAT = 1e-7
+# logarithms with more rounding than this say nothing, unless the integrand has faded so far; places that show its trend
+_DOUBT, _FADED, _TREND = 1e-3, 50.0, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,41 @@ def _blind(side: _Side, pieces: Pieces, beta: float) -> Blind | None:
     else:
         height = _log_total(sigma, B - A, A)
     return Blind(side.low, y, height, overflow)
+
+
+def unsure_sides(pair: PairOnLine, beta: float) -> list[Blind]:
+    """For β < 0, the sides of p on which p^{1−β}q^β is what is left of two logarithms that have cancelled to nothing.
+
+    Its logarithm per unit of σ is followed as far as it is known; if it still rises there, the integral diverges.
+    """
+    with np.errstate(all="ignore"):
+        found = [_unsure(_Side(pair, low=low), beta) for low in (True, False)]
+    return [side for side in found if side is not None]
+
+
+def _unsure(side: _Side, beta: float) -> Blind | None:
+    if math.isnan(side.origin):
+        return None
+    sigma = np.linspace(side.start, _RANGE, 2000)
+    y, co = side.at(sigma)
+    log_p, _, u = side.pair.logs(y, co)
+    height = log_p + beta * u + (-sigma if side.finite else sigma)
+    doubt = 4.0 * np.finfo(float).eps * (np.abs(log_p) + np.abs(beta * u))
+    known = np.isfinite(height) & (doubt < _DOUBT)
+    if not known.any():
+        return None
+    open_ = np.isfinite(height) & ~known & (height + doubt > height[known].max() - _FADED)
+    if not open_.any():
+        return None
+    first = int(np.argmax(open_))
+    before = np.flatnonzero(known[:first])
+    if len(before) < _TREND:
+        return None
+    k = int(before[-1])
+    slope = float((height[k] - height[before[-_TREND]]) / (sigma[k] - sigma[before[-_TREND]]))
+    # what a power leaves beyond: its height over its slope
+    left = float(height[k]) - math.log(-slope) if slope < -_FLAT else math.inf
+    return Blind(side.low, float(y[k]), left, overflow=False)
 
 
 def _last_before(beyond: Any, inside: float, outside: float) -> float:

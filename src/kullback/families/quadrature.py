@@ -15,7 +15,7 @@ import numpy as np
 from kullback._special import phi, psi
 from kullback.errors import NoClosedForm
 from kullback.families.answer import QUADRATURE, Answer
-from kullback.families.beyond import blind_sides
+from kullback.families.beyond import blind_sides, unsure_sides
 from kullback.families.log_scale import on_log_scale
 from kullback.families.pair import PairOnLine, on_one_variable
 from kullback.families.pieces import RTOL, Pieces, break_up, integrate, plain_total
@@ -151,9 +151,13 @@ def rest_of_power(p: Any, q: Any, beta: float) -> float:
     pieces = break_up(pair, beta=beta)
     # what overflows says so by itself; where only q underflows, p^{1−β}q^β may still be something
     hidden = [side for side in blind_sides(pair, pieces, beta) if not side.overflow]
-    unseen = sum(2.0 * math.exp(min(side.height, 709.0)) for side in hidden)
     if beta < 0:
+        unsure = unsure_sides(pair, beta)
+        if any(side.height == math.inf for side in unsure):
+            return math.inf
+        hidden += unsure
         pair.hidden = hidden
+    unseen = sum(2.0 * math.exp(min(side.height, 709.0)) for side in hidden)
     if _all_of(p, q, pair, pieces)[2]:
         from kullback.families.dispatch import no_closed_form
 
