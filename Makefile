@@ -16,10 +16,10 @@ demo: $(VENV)/.run
 	@echo "The report is out/weather.html; the numbers are out/weather.json."
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-all: $(VENV)/.dev lint
-	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	OMP_WAIT_POLICY=PASSIVE HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
