@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kullback._door import Clean
+from kullback._double_double import two_product
 from kullback._special import PSI_HIGH, PSI_LOW, expm1, log_sum_exp, psi_series
 
 Array = Any
@@ -196,23 +197,6 @@ def _broadcast(a: Array, b: Array, xp: Namespace) -> tuple[Array, Array]:
 
 def difference_of_products(a: Array, b: Array, c: Array, d: Array, xp: Namespace) -> Array:
     """a·b − c·d with one rounding (Dekker's products), however many digits the two products share."""
-    high_1, low_1 = _two_product(a, b, xp)
-    high_2, low_2 = _two_product(c, d, xp)
+    high_1, low_1 = two_product(a, b, xp)
+    high_2, low_2 = two_product(c, d, xp)
     return (high_1 - high_2) + (low_1 - low_2)
-
-
-def _two_product(a: Array, b: Array, xp: Namespace) -> tuple[Array, Array]:
-    """a·b as an unevaluated sum high + low (Dekker 1971, doi:10.1007/BF01397083)."""
-    splitter = 134217729.0 if str(a.dtype).endswith("float64") else 4097.0
-    a_high, a_low = _split(a, splitter)
-    b_high, b_low = _split(b, splitter)
-    high = a * b
-    low = a_low * b_low - (((high - a_high * b_high) - a_low * b_high) - a_high * b_low)
-    # Splitting a number above about 1e300 overflows; the plain product is then all there is.
-    return high, xp.where(xp.isfinite(low), low, xp.zeros_like(low))
-
-
-def _split(a: Array, splitter: float) -> tuple[Array, Array]:
-    c = a * splitter
-    high = c - (c - a)
-    return high, a - high

@@ -190,6 +190,100 @@ def test_powers_of_gamma_at_the_ends_of_the_range() -> None:
         assert kl_divergence(F.Gumbel(0.0, t), F.Gumbel(-t, s)) == np.inf
 
 
+def test_powers_of_gamma_that_are_nearly_one_log_normal() -> None:
+    # log X has the variance 1/(c²k): along c²k = constant, with one mean, only the skewness of log X is left.
+    # truth: mpmath, mp.dps=120, `stacy` of the floats
+    for k, r, apart in product(
+        [30.0, 3e3, 1e6, 3e8, 2e12],
+        [0.05, 0.25, 0.9, 1 - 1e-4, 1 + 1e-6, 1.02, 1.3, 4.0, 20.0],
+        [(0.0, 0.0), (1e-7, 0.3), (-1e-3, -1e-4), (0.2, 3.0)],
+    ):
+        for c, a in [(280.0, 1.0), (-0.7, 30.0)]:
+            d, l = c * r, k / r**2 * (1 + apart[0])
+            if l < 11.0:
+                continue
+            # E log X of both, moved by a part of its deviation
+            log_b = mp.log(a) + mp.digamma(k) / m(c) - mp.digamma(l) / m(d) + m(apart[1]) / (m(c) * k)
+            if abs(log_b) > 700:
+                continue
+            b = float(mp.exp(log_b))
+            truth = stacy(m(k), m(c), m(a), m(l), m(d), m(b))
+            check(F.GeneralizedGamma(k, c, 0.0, a), F.GeneralizedGamma(l, d, 0.0, b), truth)
+    for k, l, c, d in [(3e8, 4.8e9, 280.0, 70.0), (1e6, 1e4, 1.0, 10.0), (1e4, 1e6, 10.0, 1.0)]:
+        for b in (1.0, 1.0 + 1e-9):
+            truth = stacy(m(k), m(c), m(1), m(l), m(d), m(b))
+            check(F.GeneralizedGamma(k, c), F.GeneralizedGamma(l, d, 0.0, b), truth)
+    nakagami = F.Nakagami(3e7, 0.0, 1.2), F.GeneralizedGamma(1.2e8, 1.0, 0.0, 1.2 / 1.2e8)
+    check(*nakagami, stacy(m(3e7), m(2), m(1.2) / mp.sqrt(m(3e7)), m(1.2e8), m(1), m(1.2 / 1.2e8)))
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch", "jax"])
+def test_the_log_normal_limit_in_every_library_and_its_slopes(library: str) -> None:
+    # beside members that the limit must leave alone; truth and slopes: mpmath, mp.dps=120, `stacy` and its mp.diff
+    k, c, r = np.array([3e8, 3.0, 2e5, 0.3, 1e11]), np.array([280.0, 1.5, 0.7, 2.0, 30.0]), np.array(5 * [0.25])
+    l, d = k / r**2 * 1.001, c * r
+    # 1e-3 standard deviations of log X apart
+    means = [[mp.digamma(x) / m(y) for x, y in zip(*law, strict=True)] for law in ((k, c), (l, d))]
+    moved = [m(1e-3) / (m(y) * mp.sqrt(m(x))) for x, y in zip(k, c, strict=True)]
+    b = np.array([float(mp.exp(x - y + z)) for x, y, z in zip(*means, moved, strict=True)])
+    given = [k, c, l, d, b]
+
+    def kl(k: Any, c: Any, l: Any, d: Any, b: Any) -> Any:
+        return kl_divergence(F.GeneralizedGamma(k, c), F.GeneralizedGamma(l, d, 0.0, b))
+
+    def exact(k: Any, c: Any, l: Any, d: Any, b: Any) -> mp.mpf:
+        return stacy(k, c, m(1), l, d, b)
+
+    slopes: Any = None
+    if library == "torch":
+        torch = pytest.importorskip("torch")
+        tensors = [torch.tensor(x, requires_grad=True) for x in given]
+        value = kl(*tensors)
+        got, slopes = value.detach().numpy(), [g.numpy() for g in torch.autograd.grad(value.sum(), tensors)]
+    elif library == "jax":
+        jax = pytest.importorskip("jax")
+        jax.config.update("jax_enable_x64", True)
+        arrays = [jax.numpy.asarray(x, dtype=float) for x in given]
+        got = np.asarray(kl(*arrays))
+        slopes = jax.grad(lambda *xs: kl(*xs).sum(), argnums=range(5))(*arrays)
+    else:
+        got = kl(*given)
+    for i in range(len(k)):
+        x = [m(float(v[i])) for v in given]
+        assert error(got[i], exact(*x)) <= 1e-12, i
+        for n in range(5 if slopes is not None else 0):
+            slope = mp.diff(lambda v, n=n, x=x: exact(*x[:n], v, *x[n + 1 :]), x[n], h=x[n] * m(10) ** -30)
+            assert error(slopes[n][i], slope) <= 1e-9, (i, n)
+
+
+@pytest.mark.parametrize("library", ["numbers", "numpy", "torch", "jax"])
+def test_logarithms_in_twice_the_digits(library: str) -> None:
+    from kullback import _double_double as twice
+    from kullback.families.namespace import namespace_of
+
+    x: Any = np.concatenate(
+        [[5e-324, 1.0, 1.7e308, 1 + 2e-16], np.geomspace(1e-300, 1e300, 97), np.linspace(0.5, 2, 31)]
+    )
+    if library == "torch":
+        given = pytest.importorskip("torch").tensor(x)
+        got = twice.log(given, namespace_of(given))
+    elif library == "jax":
+        jax = pytest.importorskip("jax")
+        jax.config.update("jax_enable_x64", True)
+        given = jax.numpy.asarray(x, dtype=float)
+        x = x[x > 1e-307]  # XLA takes smaller ones for 0
+        given = given[given > 1e-307]
+        # the compiler must not contract what the sums round one by one
+        got = jax.jit(lambda v: twice.log(v, namespace_of(v)))(given)
+    elif library == "numpy":
+        got = twice.log(x, namespace_of(x))
+    else:
+        got = list(zip(*(twice.log(np.float64(v), namespace_of(1.0)) for v in x), strict=True))
+    for v, high, low in zip(x, *got, strict=True):
+        truth = mp.log(m(float(v)))
+        assert abs(m(float(high)) + m(float(low)) - truth) <= m(10) ** -30 * abs(truth), v
+
+
 def test_named_members_of_the_gamma_family() -> None:
     for s, t in pairs([1e-3, 1.0, 1e6]):
         S, T, half = m(s), m(t), m(1) / 2
@@ -230,6 +324,26 @@ def test_beta_and_dirichlet() -> None:
         check(F.Dirichlet([a, b]), F.Dirichlet([c, d]), truth)
         six = F.Dirichlet([a, b, 1.0, 2.0, 3.0, 4.0]), F.Dirichlet([c, d, 1.0, 2.0, 3.0, 4.5])
         check(*six, dirichlet([a, b, 1.0, 2.0, 3.0, 4.0], [c, d, 1.0, 2.0, 3.0, 4.5]))
+
+
+def test_beta_with_one_tiny_parameter_or_one_mean() -> None:
+    # tiny: the answer is a·(what the other one's move costs), and both B_Γ of the move are all but equal
+    for (a, moved), (b, factor) in product(
+        product([1e-12, 1.4e-8, 1e-6, 1e-3], [0.0, 1e-12, -1e-7, 1e-3]),
+        product([0.5, 8.0, 15.5, 37.0, 150.0, 1e5], [1 - 3.5e-8, 1 + 1e-5, 1 - 0.006, 1.3]),
+    ):
+        c, d = a * (1 + moved), b * factor
+        truth = beta(m(a), m(b), m(c), m(d))
+        check(F.Beta(a, b), F.Beta(c, d), truth)
+        check(F.Beta(b, a), F.Beta(d, c), truth)
+        check(F.Dirichlet([a, b]), F.Dirichlet([c, d]), truth)
+    # one mean: B_Γ of the smaller one and of what the larger one differs from the sum cancel to ½ψ
+    for a, ratio, factor in product([20.0, 3e3, 6e7], [11.0, 5e3], [1 + 1e-8, 1 - 1e-3, 1.64, 890.0]):
+        b = a * ratio
+        c, d = a * factor, b * factor
+        truth = beta(m(a), m(b), m(c), m(d))
+        check(F.Beta(a, b), F.Beta(c, d), truth)
+        check(F.Dirichlet([b, a]), F.Dirichlet([d, c]), truth)
 
 
 def dirichlet(a: Any, b: Any) -> mp.mpf:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from kullback._special import GAMMA_SHIFT, gamma_bregman, gamma_rest, gamma_series, gamma_shifted, psi, psi_ratio
-from kullback.families.namespace import is_concrete
+from kullback._special import _STIRLING, GAMMA_SHIFT, gamma_bregman, gamma_rest, gamma_shifted, psi, psi_ratio
+from kullback.families.namespace import is_concrete, replaced
 
 Array = Any
 Namespace = Any
 
 # a parameter is large beside the sum of the others from here on
 _SHARE = 0.1
-_HIGH = 100.0
+# beyond it the others' own B_Γ is what cancels, and the form for like sizes loses nothing
+_LIGHT = 100.0
 
 
 def dirichlet_kl(a: list[Array], c: list[Array], *, xp: Namespace) -> Array:
@@ -26,8 +27,8 @@ def dirichlet_kl(a: list[Array], c: list[Array], *, xp: Namespace) -> Array:
     for i in range(len(a)):
         others = [j for j in range(len(a)) if j != i]
         s, s_h = _total([a[j] for j in others]), _total([h[j] for j in others])
-        chosen = (s < _SHARE * a[i]) & (s + s_h < _SHARE * c[i])
-        value = _replaced(value, chosen, [*a, *c, *h, s, s_h], lambda xs, i=i: _outweighed(xs, i, xp), xp)
+        chosen = _outweighs(a[i], s) & _outweighs(c[i], s + s_h)
+        value = replaced(value, chosen, [*a, *c, *h, s, s_h], lambda xs, i=i: _outweighed(xs, i, xp), xp)
     return value
 
 
@@ -40,7 +41,7 @@ def dirichlet_kl_rows(a: Array, c: Array, *, xp: Namespace) -> Array:
     largest = a == top
     b, d = top[..., 0], xp.sum(xp.where(largest, c, xp.zeros_like(c)))
     # A − b counts ties, of which none outweighs the others
-    chosen = (A - b < _SHARE * b) & (C - d < _SHARE * d)
+    chosen = _outweighs(b, A - b) & _outweighs(d, C - d)
     if is_concrete(chosen) and not bool(chosen.any()):
         return value
     zero = xp.zeros_like(a)
@@ -51,18 +52,9 @@ def dirichlet_kl_rows(a: Array, c: Array, *, xp: Namespace) -> Array:
     return xp.where(chosen, near, value)
 
 
-def _replaced(value: Array, chosen: Any, given: list[Array], f: Any, xp: Namespace) -> Array:
-    """f(given) where chosen, else value; only the chosen members are computed where they can be seen."""
-    if xp.name == "scalar":
-        return f(given) if chosen else value
-    if not is_concrete(chosen):
-        return xp.where(chosen, f(given), value)
-    if not bool(chosen.any()):
-        return value
-    if xp.name != "numpy" or bool(chosen.all()):
-        return xp.where(chosen, f(given), value)
-    value[chosen] = f([x[chosen] for x in given])
-    return value
+def _outweighs(x: Array, others: Array) -> Any:
+    """Whether x is so much larger than the others together that B_Γ(x) is nearly that of the sum."""
+    return (others < _SHARE * x) & (others < _LIGHT)
 
 
 # ---- one parameter outweighs the others ------------------------------------------------------------------------------
@@ -81,8 +73,7 @@ def _difference(b: Array, h: Array, s: Array, s_h: Array, xp: Namespace) -> Arra
     Term by term of `gamma_bregman`: x = h/b, y = (h+s_h)/(b+s), δ = x − y, z = δ/(1+y), χ(x) = (1+x)log1p(x) − x and
     ψ(x) − ψ(y) = ψ(z) + δy/(1+y) and bχ(x) − (b+s)χ(y) = bδ·log1p(y) + b(1+y)χ(z) − sχ(y).
     """
-    # moved up further than Stirling's series needs: what it leaves is subtracted as it is
-    low = (b < _HIGH) | (b + h < GAMMA_SHIFT)
+    low = (b < GAMMA_SHIFT) | (b + h < GAMMA_SHIFT)
 
     def parts(shift: Any) -> tuple[Array, Array, Array, Array]:
         x, total = b + shift, b + shift + s
@@ -100,9 +91,30 @@ def _difference(b: Array, h: Array, s: Array, s_h: Array, xp: Namespace) -> Arra
     shift = xp.where(low, GAMMA_SHIFT + 0.0 * h, 0.0 * h)
     x, b_delta, y, z = parts(shift)
     leading = b_delta * xp.log1p(y) + x * (1.0 + y) * _chi(z, xp) - s * _chi(y, xp)
-    series = gamma_series(x, x + h, h) - gamma_series(x + s, x + h + s + s_h, h + s_h)
-    value = leading + 0.5 * psi_difference(shift) + series
+    value = leading + 0.5 * psi_difference(shift) + _series_difference(x, h, s, s_h)
     return value + xp.where(low, recurrence, 0.0 * recurrence)
+
+
+def _series_difference(x: Array, h: Array, s: Array, s_h: Array) -> Array:
+    """`gamma_series` at x and x + h less that at x + s and x + h + s + s_h, which would lose the digits of a small s.
+
+    Its factors and Pₙ step by step, the difference of a product as Δ(uv) = Δu·v + u′·Δv, u′ the one of the sum.
+    """
+    p, u, q, v = 1.0 / x, 1.0 / (x + h), 1.0 / (x + s), 1.0 / (x + h + (s + s_h))
+    p_less, u_less = p * (q * s), u * (v * (s + s_h))
+    total_less, their_total = 0.0, 0.0
+    polynomial_less, their_polynomial = 0.0, 0.0
+    power_less, their_power = 0.0, 1.0
+    for n in range(1, 2 * len(_STIRLING)):
+        power_less, their_power = power_less * p + their_power * p_less, their_power * q
+        polynomial_less = polynomial_less * u + their_polynomial * u_less + n * power_less
+        their_polynomial = their_polynomial * v + n * their_power
+        if n % 2:
+            total_less = total_less + _STIRLING[n // 2] * polynomial_less
+            their_total = their_total + _STIRLING[n // 2] * their_polynomial
+    # h²pu·total − (h + s_h)²qv·their_total
+    squares = (h * p) * (h * u_less) + (h * p_less) * (h * v) - (s_h * q) * ((2.0 * h + s_h) * v)
+    return (h * p) * (h * u) * total_less + squares * their_total
 
 
 def _chi(x: Array, xp: Namespace) -> Array:

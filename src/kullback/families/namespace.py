@@ -73,6 +73,20 @@ def to_host(x: Any) -> np.ndarray[Any, Any]:
     return np.asarray(x, dtype=float)
 
 
+def replaced(value: Array, chosen: Any, given: list[Array], f: Any, xp: Namespace) -> Array:
+    """f(given) where chosen, else value; only the chosen members are computed where they can be seen."""
+    if xp.name == "scalar":
+        return f(given) if chosen else value
+    if not is_concrete(chosen):
+        return xp.where(chosen, f(given), value)
+    if not bool(chosen.any()):
+        return value
+    if xp.name != "numpy" or bool(chosen.all()):
+        return xp.where(chosen, f(given), value)
+    value[chosen] = f([x[chosen] for x in given])
+    return value
+
+
 # ---- NumPy and plain numbers -----------------------------------------------------------------------------------------
 
 _ELEMENTWISE = tuple(

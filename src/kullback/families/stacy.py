@@ -38,6 +38,7 @@ from kullback.families.expectations import (
 )
 from kullback.families.line import Line, Terms, log_term
 from kullback.families.namespace import is_concrete, to_host
+from kullback.families.nearly_log_normal import SMALLEST, sharpened
 
 Array = Any
 Namespace = Any
@@ -152,7 +153,13 @@ class Stacy(Line):
         (k1, c1), (k2, c2) = self._shape(), q._shape()
         same_power = isinstance(c1, float) and isinstance(c2, float) and c1 == c2
         powers = None if same_power else (c1, c2)
-        return stacy_kl(k1, k2, k2 - k1, powers, c2 * _log_scale_ratio(self, q, xp), xp=xp)
+        log_beta = c2 * _log_scale_ratio(self, q, xp)
+        value = stacy_kl(k1, k2, k2 - k1, powers, log_beta, xp=xp)
+        small = any(isinstance(k, float) and k <= SMALLEST for k in (k1, k2))
+        (n1, f1), (n2, f2) = self._factors(), q._factors()
+        if powers is None or small or n1 != n2:
+            return value
+        return sharpened(value, [k1, k2, c1, c2], [f1, f2], log_beta, xp=xp)
 
     def _power_sign(self) -> float | None:
         """+1, −1, 0 for a batch with both, None under a trace: there, powers of two signs give NaN."""
