@@ -96,7 +96,7 @@ def renyi_entropy(
     Examples
     --------
     >>> import kullback as kb
-    >>> kb.renyi_entropy([0.5, 0.25, 0.25], 0, base=3)
+    >>> round(float(kb.renyi_entropy([0.5, 0.25, 0.25], 0, base=3)), 12)
     1.0
     """
     a = order(alpha, low=0.0)
