@@ -232,7 +232,7 @@ def test_bad_input_is_named(make: Any, words: str) -> None:
 
 
 def test_quadrature_refuses_what_it_cannot_see() -> None:
-    # all the mass of x, x^1e-6 ~ Beta(1, 2), lies below the smallest float: a density that is only known there is refused
+    # all the mass of x, x^1e-6 ~ Beta(1, 2), lies below the smallest float: one known by its density is refused
     with pytest.raises(kb.NoClosedForm, match=r"Kumaraswamy‖Foreign.*monte_carlo"):
         kb.kl_divergence(F.Kumaraswamy(1e-6, 2.0), stats.foldcauchy(3.0))
     # E log p − E log q, E log x = −1.5/a; mpmath, 40 digits, the rest E log(1 + x²) by quad over t = −log y
