@@ -166,7 +166,7 @@ STEPS: list[tuple[Any, str]] = [
     (SNE(perplexity=5, max_iter=60), "_base.Track.__call__"),
     (SNE(perplexity=5, max_iter=60), "_embedding.polish"),
     (SNE(perplexity=5, max_iter=60), "_pairs.kl_per_point"),
-    (DistributionRegressor(Ridge(), Ridge()), "distribution_regressor._floor"),
+    (DistributionRegressor(Ridge(), Ridge()), "distribution_regressor.floor"),
     (DistributionRegressor(Ridge(), Ridge()), "distribution_regressor.Histogram.fit"),
     (DistributionRegressor(Ridge(), Ridge()), "distribution_regressor.Ensemble"),
     (DistributionRegressor(Ridge(), Ridge(), cv=KFold(3)), "distribution_regressor.fitted"),

@@ -1,4 +1,4 @@
-"""Rows dealt to folds by their content, and predictions of each row by a model that has not seen it."""
+"""Rows dealt to folds by their content, predictions of each row by a model that has not seen it, and by all of them."""
 
 from __future__ import annotations
 
@@ -56,3 +56,15 @@ def out_of_fold(
         models.append(fitted(model, X, y, weight, train, test))
         out[test], seen[test] = models[-1].predict(X[test]), True
     return out, seen, models
+
+
+class Ensemble:
+    """The mean of several fitted regressors' predictions, or (`logs`) of their logarithms."""
+
+    def __init__(self, models: list[Any], *, logs: bool = False) -> None:
+        self.models_, self.logs_ = models, logs
+
+    def predict(self, X: Any) -> Floats:
+        """Prediction for each row, shape (n,)."""
+        each = np.stack([np.asarray(model.predict(X), dtype=np.float64) for model in self.models_])
+        return np.asarray(np.exp(np.log(each).mean(axis=0)) if self.logs_ else each.mean(axis=0))

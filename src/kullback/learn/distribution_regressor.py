@@ -15,16 +15,15 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from kullback.learn._base import Learner, whole
 from kullback.learn._checks import choice, number, seeded
-from kullback.learn._folds import deal, fitted, out_of_fold
+from kullback.learn._folds import Ensemble, deal, fitted, out_of_fold
 from kullback.learn._power import ROOTS, Power, edge
 from kullback.learn._shapes import SHAPES, Histogram, Normal
+from kullback.learn._spread import FLOOR, even, floor, size, some
 from kullback.learn.predictive import Predictive
 from kullback.result.contributions import Contributions
 
 Floats = NDArray[np.float64]
 
-# The smallest absolute residual and scale a row may have, as a share of the standard deviation of y.
-_FLOOR = 1e-3
 # Fewer rows than these say too little about the power of y; and what a root must gain, in nats, to be believed.
 _FEW, _GAIN = 100, 0.02
 # From so many rows on the location learns fast and with few rows a leaf: too much for one model, right for the mean of
@@ -159,9 +158,9 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         location, seen, means = out_of_fold(mean, X, t, given, splits)
         location = np.maximum(location, power.least)
         residual = np.where(seen, t - location, 0.0)
-        least = max(_FLOOR * float(np.sqrt(np.cov(t, aweights=weight, ddof=0))), 1e-150)
+        least = max(FLOOR * float(np.sqrt(np.cov(t, aweights=weight, ddof=0))), 1e-150)
         sizes = np.maximum(np.abs(residual), least)
-        constant = np.full(len(t), max(_size(residual[seen], _some(weight, seen)), least))
+        constant = np.full(len(t), max(size(residual[seen], some(weight, seen)), least))
         width, target = constant, sizes if self.scale is None else np.log(sizes)
         if scale is not None:
             seeded(scale, seed)
@@ -171,10 +170,10 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
             width, seen, scales = out_of_fold(scale, X, target, given, later)
             seen &= np.isin(np.arange(len(t)), judged)
             width = width if self.scale is None else np.exp(width)
-            w = _some(weight, seen)
-            least = _floor(residual[seen], width[seen], constant[0], w, least, self.shape)
+            w = some(weight, seen)
+            least = floor(residual[seen], width[seen], constant[0], w, least, self.shape)
             width = np.maximum(width, least)
-        w = _some(weight, seen)
+        w = some(weight, seen)
         normals = (Normal.fit((residual / constant)[seen], w), Normal.fit((residual / width)[seen], w))
         z = (residual / width)[seen]
         if self.shape == "histogram":
@@ -262,7 +261,7 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
         for power in [Power()] * (self.support == "auto") + [Power(root, lower) for root in ROOTS]:
             t = power.forward(y)
             location = np.asarray(fitted(mean, X, t, weight, fold, others).predict(X[others]), dtype=np.float64)
-            cost = _even(t[others] - location, location, None if weight is None else weight[others])
+            cost = even(t[others] - location, location, None if weight is None else weight[others])
             cost -= float(np.average(power.log_slope(y[others]), weights=None if weight is None else weight[others]))
             if cost >= least:
                 break
@@ -305,50 +304,3 @@ class DistributionRegressor(MetaEstimatorMixin, RegressorMixin, Learner):  # typ
             Predictive(location, width, second, power),
             Predictive(location, width, self.shape_, power),
         )
-
-
-class Ensemble:
-    """The mean of several fitted regressors' predictions, or (`logs`) of their logarithms."""
-
-    def __init__(self, models: list[Any], *, logs: bool = False) -> None:
-        self.models_, self.logs_ = models, logs
-
-    def predict(self, X: Any) -> Floats:
-        """Prediction for each row, shape (n,)."""
-        each = np.stack([np.asarray(model.predict(X), dtype=np.float64) for model in self.models_])
-        return np.asarray(np.exp(np.log(each).mean(axis=0)) if self.logs_ else each.mean(axis=0))
-
-
-def _floor(residual: Floats, width: Floats, constant: float, weight: Floats, least: float, shape: str) -> float:
-    """The smallest scale to believe: of some shares of the constant one, that of the least cross-entropy.
-
-    Judged by a normal shape only where that is the one asked for: a few outliers would make it choose too wide a floor.
-    """
-    candidates = np.r_[least, constant * np.geomspace(1e-2, 1.0, 13)]
-    costs = []
-    for low in candidates:
-        v = np.maximum(width, low)
-        z = residual / v
-        law: Any = Normal.fit(z, weight) if shape == "normal" else Histogram.fit(z, weight, bins=100, smoothing=0.15)
-        costs.append(float(np.average(np.log(v) - law.logpdf(z), weights=weight)))
-    return max(float(candidates[int(np.argmin(costs))]), least)
-
-
-def _even(residual: Floats, location: Floats, weight: Floats | None) -> float:
-    """Cross-entropy of a normal shape whose log scale is a straight line in the location."""
-    w = np.ones(len(residual)) if weight is None else weight
-    size = _size(residual, w)
-    logs = np.log(np.maximum(np.abs(residual), max(_FLOOR * size, 1e-150)))
-    centred = location - np.average(location, weights=w)
-    slope = float(w @ (centred * logs)) / max(float(w @ centred**2), 1e-300)
-    line = np.clip(slope * centred, -10.0, 10.0)
-    law = Normal.fit(residual / np.exp(line), w)
-    return float(np.average(line - law.logpdf(residual / np.exp(line)), weights=w))
-
-
-def _size(residual: Floats, weight: Floats) -> float:
-    return float(np.sqrt(np.average(residual**2, weights=weight)))
-
-
-def _some(weight: Floats, rows: NDArray[np.bool_]) -> Floats:
-    return weight[rows] if weight[rows].sum() > 0 else np.ones(int(rows.sum()))

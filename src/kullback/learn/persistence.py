@@ -145,7 +145,7 @@ def _write(value: Any, arrays: Arrays, where: str) -> Any:
         return {"dict": [[_write(k, arrays, where), _write(v, arrays, where)] for k, v in value.items()]}
     name = type(value).__name__
     module = type(value).__module__
-    if name == "Ensemble" and module == "kullback.learn.distribution_regressor":
+    if name == "Ensemble" and module == "kullback.learn._folds":
         return _write(value.models_, arrays, f"{where}.models_")  # whose library is named below
     if module == "kullback.learn._shapes" and name in _SHAPES:
         fields = {
