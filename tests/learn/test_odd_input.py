@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from kullback.learn import KLNMF, SNE, HistogramTarget, KLKMeans, MixtureMLE, load
+from kullback.learn import KLNMF, SNE, HistogramTarget, KLKMeans, MixtureMLE, _layouts, load
 
 
 def stored_twice(X: np.ndarray[Any, Any]) -> sp.csr_matrix:
@@ -99,3 +99,20 @@ def test_a_file_whose_parameters_belie_its_arrays_answers_with_the_arrays(tmp_pa
     model.save(tmp_path / "model.npz")
     again = load(tmp_path / "model.npz")
     assert again.transform(COUNTS).shape == (40, 5)
+
+
+@pytest.mark.parametrize("metric", ["affinity", "precomputed"])
+def test_places_to_start_from_are_those_of_fewer_points_where_affinities_stay_sparse(
+    metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = np.repeat([0, 1, 2], [20, 40, 60])  # main directions that any method finds
+    P = np.where(group[:, None] == group, 1.0 + 1e-3 * np.random.default_rng(0).uniform(size=(120, 120)), 0.0)
+    np.fill_diagonal(P, 0.0)
+    P = sp.csr_matrix((P + P.T) / (P + P.T).sum())
+    weight = np.random.default_rng(1).uniform(0.5, 2.0, 120)
+    model = SNE(metric=metric, random_state=0)
+    dense = _layouts.first_positions(model, P, P, weight)
+    monkeypatch.setattr(_layouts, "EXACT_UP_TO", 100)
+    np.testing.assert_allclose(_layouts.first_positions(model, P, P, weight), dense, rtol=1e-3, atol=1e-6)
+    fitted = SNE(metric="affinity", method="exact", perplexity=5, max_iter=20, polish=0, random_state=0).fit(P)
+    assert np.isfinite(fitted.embedding_).all()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator, svds
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import randomized_svd
 
@@ -118,10 +119,28 @@ def first_positions(model: Any, X: Any, P: sp.csr_matrix, weight: Floats) -> Flo
     A = np.asarray(P.todense()) if pairwise and n <= EXACT_UP_TO else (P if pairwise else X)
     A = np.sqrt(A) if model.metric != "euclidean" else A
     share = weight / weight.sum()
-    A = (A - share @ A) * np.sqrt(share)[:, None]
     k = min(D, *A.shape)
-    U, S, Vt = randomized_svd(A, k, n_iter=7, random_state=0)
+    if sp.issparse(A):
+        U, S, Vt = _main_of_sparse(A, share, k)
+    else:
+        A = (A - share @ A) * np.sqrt(share)[:, None]
+        U, S, Vt = randomized_svd(A, k, n_iter=7, random_state=0)
     main = U * S / np.sqrt(share)[:, None] * np.sign(Vt[np.arange(k), np.abs(Vt).argmax(axis=1)] + 1e-300)
     if S[0] > 0:
         Y[:, :k] = main / np.sqrt(share @ main[:, 0] ** 2) * 1e-4 + 1e-2 * Y[:, :k]
     return np.asarray(Y)
+
+
+def _main_of_sparse(A: sp.csr_matrix, share: Floats, k: int) -> tuple[Floats, Floats, Floats]:
+    """(U, S, Vᵀ) of √share·(A − share·A), largest first; the centred rows, which are dense, are never made."""
+    root, mean = np.sqrt(share), share @ A
+    scaled = sp.csr_matrix(A.multiply(root[:, None]))
+    centred = LinearOperator(
+        A.shape,
+        matvec=lambda v: scaled @ v.ravel() - root * (mean @ v.ravel()),
+        rmatvec=lambda u: scaled.T @ u.ravel() - mean * (root @ u.ravel()),
+        dtype=np.float64,
+    )
+    U, S, Vt = svds(centred, k, v0=np.random.default_rng(0).standard_normal(min(A.shape)))
+    order = np.argsort(-S)
+    return U[:, order], S[order], Vt[order]
